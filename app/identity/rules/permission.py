@@ -1,0 +1,108 @@
+"""Who may do what: one table, read by every route and shown to administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    FIRM_MEMBER = "firm_member"
+    FIRM_MANAGER = "firm_manager"
+    OPERATOR = "operator"
+    OPERATOR_FINANCE = "operator_finance"
+    OFFICIAL = "official"
+    ADMINISTRATOR = "administrator"
+
+
+class Scope(StrEnum):
+    """How far a permission reaches."""
+
+    OWN_ORGANIZATION = "own_organization"
+    OWN_PLATFORMS = "own_platforms"
+    EVERYTHING = "everything"
+
+
+class Permission(StrEnum):
+    BROWSE = "browse"  # the public catalogue: everybody, signed in or not
+    SIGN_IN = "sign_in"
+    USE_ACCOUNT = "use_account"  # anybody who is signed in
+    RESERVE = "reserve"
+    SEE_RESERVATIONS = "see_reservations"
+    SEE_USAGE = "see_usage"
+    SEE_READINGS = "see_readings"
+    SEE_INVOICES = "see_invoices"
+    REVIEW_CHARGES = "review_charges"
+    ISSUE_INVOICES = "issue_invoices"
+    RECORD_PAYMENTS = "record_payments"
+    SEE_METERS = "see_meters"
+    MANAGE_METERS = "manage_meters"
+    SEE_SUBSIDY = "see_subsidy"
+    SEE_CITY = "see_city"
+    SEE_HEALTH = "see_health"
+    SEE_AUDIT = "see_audit"
+
+
+PUBLIC = frozenset({Permission.BROWSE, Permission.SIGN_IN})
+
+_FIRM, _PLATFORMS, _ALL = Scope.OWN_ORGANIZATION, Scope.OWN_PLATFORMS, Scope.EVERYTHING
+
+# fmt: off
+TABLE: dict[Permission, dict[Role, Scope]] = {
+    Permission.USE_ACCOUNT: dict.fromkeys(Role, _FIRM),
+    Permission.RESERVE: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM},
+    Permission.SEE_RESERVATIONS: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS,
+    },
+    Permission.SEE_USAGE: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS,
+        Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,
+    },
+    Permission.SEE_READINGS: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS,
+        Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,
+    },
+    Permission.SEE_INVOICES: {
+        Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,
+    },
+    Permission.REVIEW_CHARGES: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.ISSUE_INVOICES: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.RECORD_PAYMENTS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SEE_METERS: {
+        Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.ADMINISTRATOR: _ALL,
+    },
+    Permission.MANAGE_METERS: {Role.OPERATOR: _PLATFORMS},
+    Permission.SEE_SUBSIDY: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.SEE_CITY: {Role.OFFICIAL: _ALL},
+    Permission.SEE_HEALTH: {Role.ADMINISTRATOR: _ALL},
+    Permission.SEE_AUDIT: {Role.ADMINISTRATOR: _ALL},
+}
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where one actor may use one permission: in these organizations' name, on these bodies' platforms, or anywhere."""
+
+    everything: bool = False
+    organizations: frozenset[int] = frozenset()
+    operators: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.organizations) or bool(self.operators)
+
+
+def reach(roles: Iterable[tuple[int, Role]], permission: Permission) -> Reach:
+    """Where somebody with these ``(organization_id, role)`` pairs may use ``permission``."""
+    granted = TABLE.get(permission, {})
+    everything, organizations, operators = False, set(), set()
+    for organization_id, role in roles:
+        match granted.get(role):
+            case Scope.EVERYTHING:
+                everything = True
+            case Scope.OWN_ORGANIZATION:
+                organizations.add(organization_id)
+            case Scope.OWN_PLATFORMS:
+                operators.add(organization_id)
+    return Reach(everything, frozenset(organizations), frozenset(operators))
