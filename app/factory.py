@@ -8,14 +8,17 @@ from typing import Any
 
 from flask import Flask
 
-# Every table must be known before a migration compares them.
-import devices.models  # noqa: F401
 from app import cli, web
-from app.kernel import audit  # noqa: F401
+
+# Every table must be known before a migration compares them.
+from app.booking import models as _booking  # noqa: F401
+from app.kernel import audit as _audit  # noqa: F401
 from app.kernel.db import db, migrate
 from app.kernel.postgres import PrivatePostgres
 from app.kernel.secrets import key_for, master_key
+from billing import models as _billing  # noqa: F401
 from config import Config
+from devices import models as _devices  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.catalogue.models import Equipment, Platform
 from app.identity.models import Organization
 from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
-from app.kernel.db import db
+from app.kernel.db import Model
 from app.kernel.money import Money
 from billing.rules.words import (
     ChargeKind,
@@ -26,7 +26,7 @@ from billing.rules.words import (
 )
 
 
-class Tariff(db.Model):
+class Tariff(Model):
     """One version of a price. ``days`` of one equipment and class do not overlap; a used one only gets an end."""
 
     __tablename__ = "tariff"
@@ -55,7 +55,7 @@ class Tariff(db.Model):
     equipment: Mapped[Equipment] = relationship()
 
 
-class Charge(db.Model):
+class Charge(Model):
     """One priced line of one usage session, with what it was made from.
 
     Derived again while the session or the tariff changes; fixed once ``state`` is invoiced.
@@ -99,7 +99,7 @@ class Charge(db.Model):
     organization: Mapped[Organization] = relationship()
 
 
-class ChargeProblem(db.Model):
+class ChargeProblem(Model):
     """Why a finished session could not be charged. Goes away by itself when it can."""
 
     __tablename__ = "charge_problem"
@@ -110,7 +110,7 @@ class ChargeProblem(db.Model):
     noted_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class InvoiceCounter(db.Model):
+class InvoiceCounter(Model):
     """The last number given in one platform and year; its row lock keeps the numbers gapless."""
 
     __tablename__ = "invoice_counter"
@@ -120,7 +120,7 @@ class InvoiceCounter(db.Model):
     last: Mapped[int] = mapped_column(default=0)
 
 
-class Invoice(db.Model):
+class Invoice(Model):
     """A statement to a firm, or a credit note against one. Fixed once issued (only ``paid`` follows)."""
 
     __tablename__ = "invoice"
@@ -176,7 +176,7 @@ class Invoice(db.Model):
         return f"{self.platform.code.upper()}-{self.year}-{self.number:06d}"
 
 
-class InvoiceLine(db.Model):
+class InvoiceLine(Model):
     """One charge on an invoice, or what a credit note takes back of one line."""
 
     __tablename__ = "invoice_line"
@@ -212,7 +212,7 @@ class InvoiceLine(db.Model):
     charge: Mapped[Charge | None] = relationship()
 
 
-class Payment(db.Model):
+class Payment(Model):
     """Money received for an invoice, tax included."""
 
     __tablename__ = "payment"
@@ -227,7 +227,7 @@ class Payment(db.Model):
     recorded_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class RevenueEntry(db.Model):
+class RevenueEntry(Model):
     """Revenue of one issued line, net of tax; negative for a credit note. One per line, added once."""
 
     __tablename__ = "revenue_entry"
@@ -248,7 +248,7 @@ class RevenueEntry(db.Model):
     line: Mapped[InvoiceLine] = relationship()
 
 
-class Evaluation(db.Model):
+class Evaluation(Model):
     """The yearly performance evaluation (运营绩效评估) that the operating subsidy waits for."""
 
     __tablename__ = "evaluation"
@@ -263,7 +263,7 @@ class Evaluation(db.Model):
     illustrative: Mapped[bool] = mapped_column(default=False)
 
 
-class Filing(db.Model):
+class Filing(Model):
     """The day on which a platform's claim for a year was locked."""
 
     __tablename__ = "filing"
@@ -275,7 +275,7 @@ class Filing(db.Model):
     locked_on: Mapped[date]
 
 
-class Assessment(db.Model):
+class Assessment(Model):
     """What the policy grants one platform, as computed at one time from one set of facts.
 
     ``result`` is the assessment of all years with its trace; ``facts_digest`` names what it came from.

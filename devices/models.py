@@ -15,12 +15,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Equipment
 from app.kernel.columns import LINE, SHORT, Span, UtcTime, long_key, primary_key, word
-from app.kernel.db import db
+from app.kernel.db import Model
 from app.kernel.interval import Interval
 from devices.rules.evidence import Dialect, Evidence
 
 
-class Meter(db.Model):
+class Meter(Model):
     """A device on the wire. ``shard`` is part of its topics; ``credential_version`` of its password."""
 
     __tablename__ = "meter"
@@ -38,7 +38,7 @@ class Meter(db.Model):
     profiles: Mapped[list[MeterProfile]] = relationship(order_by="MeterProfile.version")
 
 
-class MeterProfile(db.Model):
+class MeterProfile(Model):
     """What counts as use on one meter; a change is a new version. Watts and seconds."""
 
     __tablename__ = "meter_profile"
@@ -59,7 +59,7 @@ class MeterProfile(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class ReceivedSequence(db.Model):
+class ReceivedSequence(Model):
     """The sequence numbers that came from one boot of one meter.
 
     At once the duplicate check, the list of gaps and the high-water mark; stays tiny.
@@ -72,7 +72,7 @@ class ReceivedSequence(db.Model):
     numbers: Mapped[Any] = mapped_column(INT8MULTIRANGE)
 
 
-class DeadLetter(db.Model):
+class DeadLetter(Model):
     """A message that could not be read, kept with its reason."""
 
     __tablename__ = "dead_letter"
@@ -87,7 +87,7 @@ class DeadLetter(db.Model):
     received_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class DisputedReading(db.Model):
+class DisputedReading(Model):
     """A reading whose key was taken by other content. The first one stands until a person decides."""
 
     __tablename__ = "disputed_reading"
@@ -106,7 +106,7 @@ class DisputedReading(db.Model):
     received_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class MeteringTask(db.Model):
+class MeteringTask(Model):
     """From when on a meter's readings have to be turned into sessions (again)."""
 
     __tablename__ = "metering_task"
@@ -115,7 +115,7 @@ class MeteringTask(db.Model):
     dirty_from: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class UsageSession(db.Model):
+class UsageSession(Model):
     """A stretch of use, derived from readings and matched with a reservation.
 
     ``open`` while the run goes on. ``fingerprint`` changes whenever anything that matters does;
@@ -159,7 +159,7 @@ class UsageSession(db.Model):
     equipment: Mapped[Equipment] = relationship()
 
 
-class LateChange(db.Model):
+class LateChange(Model):
     """What late readings would make of a session that an invoice has frozen. Waits for a person."""
 
     __tablename__ = "late_change"

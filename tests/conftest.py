@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,13 @@ from pathlib import Path
 import flask_migrate
 import psycopg
 import pytest
-from app.kernel.postgres import PrivatePostgres
 from flask import Flask
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from app import create_app
 from app.kernel.db import db
+from app.kernel.postgres import PrivatePostgres
 
 TEMPLATE = "house_template"
 
@@ -38,22 +39,38 @@ def running_app(url: str, folder: Path, **overrides: object) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+@contextmanager
+def folder_for_servers() -> Iterator[Path]:
+    """A folder that an unprivileged server can reach (pytest's own belong to the caller alone)."""
+    with tempfile.TemporaryDirectory(prefix="pilotshare-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    with folder_for_servers() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of the run's server; its template database has every table."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with PrivatePostgres(folder, durable=False) as server:
-        url = make_url(server.url)
-        with psycopg.connect(_dsn(url, "postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {TEMPLATE}")
-        template = url.set(database=TEMPLATE).render_as_string(hide_password=False)
-        with running_app(template, folder / "app"):
-            flask_migrate.upgrade()
-        yield url.render_as_string(hide_password=False)
+    with folder_for_servers() as folder, PrivatePostgres(folder / "postgres", durable=False) as server:
+        yield _with_template(server, folder)
 
 
-def _dsn(url: object, database: str) -> str:
-    plain = make_url(str(url)).set(drivername="postgresql", database=database)
+def _with_template(server: PrivatePostgres, folder: Path) -> str:
+    url = make_url(server.url)
+    with psycopg.connect(_dsn(server.url, "postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    with running_app(url.set(database=TEMPLATE).render_as_string(hide_password=False), folder / "app"):
+        flask_migrate.upgrade()
+    return server.url
+
+
+def _dsn(url: str, database: str) -> str:
+    plain = make_url(url).set(drivername="postgresql", database=database)
     return plain.render_as_string(hide_password=False)
 
 

@@ -12,11 +12,11 @@ from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import Equipment
 from app.identity.models import Organization, Person
 from app.kernel.columns import SHORT, Span, UtcTime, primary_key, word
-from app.kernel.db import db
+from app.kernel.db import Model
 from app.kernel.interval import Interval
 
 
-class Reservation(db.Model):
+class Reservation(Model):
     """A firm's claim on one piece of equipment. ``blocked`` is ``during`` with set-up and cleaning."""
 
     __tablename__ = "reservation"

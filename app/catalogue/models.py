@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.identity.models import Organization
 from app.kernel.columns import LINE, SHORT, Fen, UtcTime, primary_key, word
-from app.kernel.db import db
+from app.kernel.db import Model
 from app.kernel.money import Money
 
 
@@ -44,7 +44,7 @@ class RecognitionLevel(StrEnum):
     NATIONAL_INNOVATION_CENTRE = "national_innovation_centre"
 
 
-class Platform(db.Model):
+class Platform(Model):
     """A pilot-scale verification platform. ``annex_entries`` are its rows in the policy's annexes, verbatim."""
 
     __tablename__ = "platform"
@@ -64,7 +64,7 @@ class Platform(db.Model):
     recognitions: Mapped[list[Recognition]] = relationship(order_by="Recognition.recognised_on")
 
 
-class PlatformOperator(db.Model):
+class PlatformOperator(Model):
     """Who runs a platform (运营主体), and in which days. One at a time."""
 
     __tablename__ = "platform_operator"
@@ -79,7 +79,7 @@ class PlatformOperator(db.Model):
     organization: Mapped[Organization] = relationship()
 
 
-class Recognition(db.Model):
+class Recognition(Model):
     """A formal act with a document number and a date."""
 
     __tablename__ = "recognition"
@@ -93,7 +93,7 @@ class Recognition(db.Model):
     illustrative: Mapped[bool] = mapped_column(default=False)
 
 
-class RelatedParty(db.Model):
+class RelatedParty(Model):
     """A firm whose purchases from a platform are between related parties (A04)."""
 
     __tablename__ = "related_party"
@@ -105,7 +105,7 @@ class RelatedParty(db.Model):
     since: Mapped[date]
 
 
-class Equipment(db.Model):
+class Equipment(Model):
     """Something that can be booked. Money and power are ``illustrative`` for all sample data."""
 
     __tablename__ = "equipment"
@@ -139,7 +139,7 @@ class Equipment(db.Model):
     opening_hours: Mapped[list[OpeningHours]] = relationship(order_by="OpeningHours.weekday, OpeningHours.opens_minute")
 
 
-class OpeningHours(db.Model):
+class OpeningHours(Model):
     """One stretch of a weekday (Monday = 0) in which equipment may be used, local minutes after midnight."""
 
     __tablename__ = "opening_hours"

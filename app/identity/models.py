@@ -9,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.identity.rules.permission import Role
 from app.kernel.columns import LINE, SHORT, UtcTime, primary_key, word
-from app.kernel.db import db
+from app.kernel.db import Model
 
 
-class Organization(db.Model):
+class Organization(Model):
     """A legal body: a firm, a host institution, an operating entity, an authority."""
 
     __tablename__ = "organization"
@@ -26,7 +26,7 @@ class Organization(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-class Person(db.Model):
+class Person(Model):
     """Somebody who signs in. ``email`` is kept in lower case."""
 
     __tablename__ = "person"
@@ -41,7 +41,7 @@ class Person(db.Model):
     memberships: Mapped[list[Membership]] = relationship(back_populates="person")
 
 
-class Membership(db.Model):
+class Membership(Model):
     """A person's role in one organization."""
 
     __tablename__ = "membership"

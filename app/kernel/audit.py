@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kernel.columns import SHORT, UtcTime, long_key
-from app.kernel.db import db
+from app.kernel.db import Model
 
 
-class AuditEntry(db.Model):
+class AuditEntry(Model):
     """One deed. ``person_id`` is empty when the software acted by the timetable."""
 
     __tablename__ = "audit_entry"

@@ -140,4 +140,4 @@ def acting_organization(permission: Permission) -> int:
     if not organizations:
         abort(403)
     wanted = request.values.get("organization_id", type=int)
-    return wanted if wanted in organizations else organizations[0]
+    return next((organization for organization in organizations if organization == wanted), organizations[0])
