@@ -22,6 +22,7 @@ class Client:
 
     def __init__(self, port: int, name: str, password: str) -> None:
         self.heard: list[bytes] = []
+        self.published: set[int] = set()
         self.more = threading.Condition()
         self.answer = ""
         self.resumed = False
@@ -34,6 +35,7 @@ class Client:
         self.mqtt.on_disconnect = lambda *_: self._connected.set()
         self.mqtt.on_subscribe = lambda *_: self._subscribed.set()
         self.mqtt.on_message = self._on_message
+        self.mqtt.on_publish = self._on_publish
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 600
         self.mqtt.connect("127.0.0.1", port, clean_start=False, properties=properties)
@@ -54,7 +56,15 @@ class Client:
         assert self._subscribed.wait(LIMIT_S)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        self.mqtt.publish(topic, payload, qos=1).wait_for_publish(LIMIT_S)
+        # Not ``wait_for_publish``: it raises if the thread has not yet noted that it is connected.
+        mid = self.mqtt.publish(topic, payload, qos=1).mid
+        with self.more:
+            assert self.more.wait_for(lambda: mid in self.published, LIMIT_S)
+
+    def _on_publish(self, client, data, mid, reason, properties) -> None:
+        with self.more:
+            self.published.add(mid)
+            self.more.notify_all()
 
     def hears(self, payload: bytes) -> bool:
         with self.more:
