@@ -1,0 +1,93 @@
+"""The timetable: everything that runs by the clock, as data.
+
+Each job does one portion and says how much it did; it is called again at once while there is more.
+All are idempotent, so a job that was cut off or ran twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Flask
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.catalogue.models import Platform
+from app.kernel import clock
+from app.kernel.db import db, in_transaction
+from billing.assessing import assess_platform
+from billing.charging import charge_usage
+from billing.recognizing import recognize_revenue
+from devices.metering import meter_readings
+
+log = logging.getLogger("pilotshare.jobs")
+PORTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to do how often. ``work`` returns how many things it did; a full ``PORTION`` means there is more."""
+
+    name: str
+    every: timedelta
+    work: Callable[[Session, datetime], int]
+
+
+def metering(session: Session, at: datetime) -> int:
+    return meter_readings(session, at=at, limit=PORTION)
+
+
+def charging(session: Session, at: datetime) -> int:
+    return charge_usage(session, until=at, at=at, limit=PORTION)
+
+
+def recognizing(session: Session, at: datetime) -> int:
+    return recognize_revenue(session, at=at, limit=PORTION)
+
+
+def assessing(session: Session, at: datetime) -> int:
+    platforms = list(session.scalars(select(Platform.id).order_by(Platform.id)))
+    for platform_id in platforms:
+        assess_platform(session, platform_id, at=at)
+    return 0
+
+
+def preparing_months(session: Session, at: datetime) -> int:
+    """Make this and the next month's partitions before the first reading needs them."""
+    for table in ("reading", "raw_message"):
+        for ahead in (timedelta(), timedelta(days=31)):
+            session.execute(text("SELECT make_month(:table, :day)"), {"table": table, "day": (at + ahead).date()})
+    return 0
+
+
+TIMETABLE = (
+    Job("preparing months", timedelta(hours=6), preparing_months),
+    Job("metering", timedelta(seconds=2), metering),
+    Job("charging", timedelta(seconds=3), charging),
+    Job("recognizing", timedelta(seconds=5), recognizing),
+    Job("assessing", timedelta(seconds=15), assessing),
+)
+
+
+def run(app: Flask, job: Job) -> int:
+    """Do all that ``job`` finds to do now, each portion in its own transaction."""
+    done = 0
+    with app.app_context():
+        while True:
+            portion = in_transaction(lambda session: job.work(session, clock.now()))
+            done += portion
+            if portion < PORTION:
+                break
+        db.session.remove()
+    if done:
+        log.info("%s: %s", job.name, done)
+    return done
+
+
+def run_all(app: Flask) -> None:
+    """Every job once, in the order of the river."""
+    for job in TIMETABLE:
+        run(app, job)
