@@ -1,0 +1,163 @@
+"""The facts about one platform that its subsidies follow from. Nothing here is calculated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from app.kernel.money import ZERO, Money
+from billing.rules.words import CustomerRelation, RevenueCategory
+
+Programme = Literal["P1", "P2", "P3", "P4"]
+RecognitionLevel = Literal["provincial", "national", "national_innovation_centre"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operating entity (运营主体) and its first and last day; ``to_on`` is ``None`` while it lasts."""
+
+    name: str
+    from_on: date
+    to_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A pilot-test platform. Without a certification document nothing is payable."""
+
+    name: str
+    operators: tuple[Operator, ...]
+    certified_on: date | None
+    certification_document: str | None
+    operating_since: date | None
+
+    def operator_of(self, year: int) -> Operator | None:
+        """Who operates the platform at the end of ``year``, or was the last to do so in it."""
+        first, last = date(year, 1, 1), date(year, 12, 31)
+        there = [o for o in self.operators if o.from_on <= last and (o.to_on is None or o.to_on >= first)]
+        return max(there, key=lambda o: o.from_on, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    level: RecognitionLevel
+    recognised_on: date
+    newly: bool
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The performance evaluation (运营绩效评估) of one revenue year."""
+
+    year: int
+    evaluated: bool
+    selected: bool
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of an income document. ``amount`` is negative on a credit note; ``ref`` is passed through."""
+
+    category: RevenueCategory
+    amount: Money
+    tax_rate: Decimal
+    amount_includes_tax: bool
+    customer_relation: CustomerRelation = CustomerRelation.EXTERNAL
+    subcontracted: bool = False
+    no_show_fee: bool = False
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that came in, tax included; on a credit note, money given back."""
+
+    on: date
+    amount: Money
+
+
+Prepayment = Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An income document or credit note. ``service_on`` of a credit note is that of its invoice."""
+
+    no: str
+    issued_on: date
+    service_on: date
+    lines: tuple[Line, ...]
+    paid: tuple[Payment, ...] = ()
+    credit_note_of: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """The day on which the filing of a revenue year was locked."""
+
+    year: int
+    locked_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A purchase. ``fiscal`` is the part of ``cost`` paid with fiscal money, on the same tax basis."""
+
+    no: str
+    kind: Literal["equipment", "software", "facility"]
+    accepted_on: date
+    paid_on: date
+    cost: Money
+    cost_includes_tax: bool
+    tax_rate: Decimal
+    input_tax_creditable: bool
+    fiscal: Money = ZERO
+    already_paid_under: Literal["P1", "P4"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A claim of assets under a programme; without ``on`` it is filed after each year concerned."""
+
+    programme: Literal["P1", "P4"]
+    asset_nos: tuple[str, ...]
+    on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherGrant:
+    """A grant of an authority above Jinjiang. Quanzhou's half of P1 and P2 is never one of these."""
+
+    authority_level: Literal["national", "provincial", "quanzhou"]
+    programme_kind: Literal["operating", "equipment", "award"]
+    year: int
+    amount: Money
+    timing: Literal["ex_post", "ex_ante"]
+    asset_nos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything one assessment looks at. ``applications`` is ``None`` where all assets are claimed."""
+
+    platform: Platform
+    recognitions: tuple[Recognition, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    documents: tuple[Document, ...] = ()
+    prepayments: tuple[Prepayment, ...] = ()
+    filings: tuple[Filing, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    applications: tuple[Application, ...] | None = None
+    requested_m2: int | None = None
+    other_grants: tuple[OtherGrant, ...] = ()
+
+    def evaluation_of(self, year: int) -> Evaluation | None:
+        return next((e for e in self.evaluations if e.year == year), None)
+
+    def locked_on(self, year: int) -> date | None:
+        return next((f.locked_on for f in self.filings if f.year == year), None)

@@ -1,0 +1,87 @@
+"""What a programme grants for a year, who bears it, and the steps that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from app.kernel.money import ZERO, Money
+from billing.rules.facts import Programme
+from billing.rules.policy import Policy, Settings
+
+
+class NoGrant(StrEnum):
+    """Why a year has no grant."""
+
+    NOT_CERTIFIED = "not_certified"
+    NOT_OPERATING = "not_operating"
+    NOT_IN_FORCE = "not_in_force"
+    BEFORE_WINDOW = "before_window"
+    WINDOW_OVER = "window_over"
+    NOT_EVALUATED = "not_evaluated"
+    NOT_SELECTED = "not_selected"
+    NO_REVENUE = "no_revenue"
+    CAP_USED = "cap_used"
+    HIGHER_LEVEL_PAID = "higher_level_paid"
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """An amount and its two bearers: ``quanzhou + jinjiang = amount``."""
+
+    amount: Money = ZERO
+    quanzhou: Money = ZERO
+    jinjiang: Money = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The result for one year and programme. ``estimate`` is set only where the certification is missing.
+
+    ``clawback`` is a proposal; it does not lower ``payable``.
+    """
+
+    year: int
+    programme: Programme
+    payable: Shares
+    payee: str | None = None
+    reason: NoGrant | None = None
+    estimate: Money | None = None
+    clawback: Shares = Shares()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the reasoning: a sentence in both languages and the figures in it.
+
+    ``settings`` are the numbers (A01–A38) of the readings that the step rests on.
+    """
+
+    code: str
+    clause: str
+    zh: str
+    en: str
+    settings: tuple[str, ...] = ()
+    year: int | None = None
+    figures: Mapping[str, Money] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        return " · ".join([self.clause, *self.settings])
+
+
+def shares(amount: Money, programme: Programme, *, settings: Settings, policy: Policy, on: date) -> Shares:
+    """Split between Quanzhou and Jinjiang where A14 says so; otherwise Jinjiang bears it alone.
+
+    The fen that cannot be split goes to the side named by A13.
+    """
+    if programme not in settings.names("A14_split_scope"):
+        return Shares(amount, ZERO, amount)
+    quanzhou, jinjiang = (policy.value(f"split.{side}", on=on) for side in ("quanzhou", "jinjiang"))
+    if settings.text("A13_odd_fen_to") == "泉州":
+        cut = Money.rounded(amount.yuan * jinjiang / (quanzhou + jinjiang), mode="truncate")
+        return Shares(amount, amount - cut, cut)
+    cut = Money.rounded(amount.yuan * quanzhou / (quanzhou + jinjiang), mode="truncate")
+    return Shares(amount, cut, amount - cut)

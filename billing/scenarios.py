@@ -1,0 +1,302 @@
+"""Subsidy scenarios as files: read and refuse, calculate, compare with what was expected, print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+
+from app.kernel.errors import InvalidInput
+from app.kernel.money import Money
+from billing.policies.jinzhengban_2025_13 import POLICY
+from billing.rules import facts as f
+from billing.rules.grant import Grant
+from billing.rules.subsidy import Assessment, assess
+from billing.rules.words import CustomerRelation, RevenueCategory
+
+Json = dict[str, Any]
+_MONEY_KEYS = ("payable", "quanzhou", "jinjiang")
+_CLAWBACK_KEYS = ("clawback_proposal", "clawback_quanzhou", "clawback_jinjiang")
+_NOTHING = "0.00"
+
+
+def read_scenarios(path: Path) -> list[Json]:
+    """The scenarios of a file, every one of them checked.
+
+    Errors: ``InvalidInput`` naming the scenario, the key and the reason, for the first thing that is wrong.
+    """
+    try:
+        # Fractions stay text, so that the schema refuses 2026.0 as a year and names the place.
+        content = json.loads(
+            path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats, parse_float=str, parse_constant=str
+        )
+    except (OSError, ValueError) as error:
+        raise _refusal(path.name, "-", str(error)) from error
+    return checked_scenarios(content)
+
+
+def checked_scenarios(content: Any) -> list[Json]:
+    """The scenarios of a file's content. Errors: as ``read_scenarios``."""
+    error = best_match(_validator().iter_errors(content))
+    if error is not None:
+        raise _schema_refusal(content, error)
+    seen: set[str] = set()
+    for scenario in content["scenarios"]:
+        for key, reason in _contradictions(scenario):
+            raise _refusal(scenario["id"], key, reason)
+        if scenario["id"] in seen:
+            raise _refusal(scenario["id"], "id", "编号重复 / occurs twice")
+        seen.add(scenario["id"])
+    scenarios: list[Json] = content["scenarios"]
+    return scenarios
+
+
+def assess_scenario(scenario: Mapping[str, Any]) -> Assessment:
+    """Judge one checked scenario. ``expect`` is not looked at."""
+    return assess(scenario_facts(scenario), POLICY.settings_with(scenario.get("settings", {})), POLICY)
+
+
+def simulate(scenarios: Iterable[Mapping[str, Any]]) -> Json:
+    """The results of checked scenarios in the format that ``--json`` prints."""
+    return {"format": 1, "results": [_result(s["id"], assess_scenario(s)) for s in scenarios]}
+
+
+def check(results: Json, scenarios: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each result that is not as expected; none if all are.
+
+    Errors: ``InvalidInput`` if a scenario says nothing of what it expects.
+    """
+    by_id = {result["id"]: result for result in results["results"]}
+    differences: list[str] = []
+    for scenario in scenarios:
+        if "expect" not in scenario:
+            raise _refusal(scenario["id"], "expect", "没有预期结果可比对 / nothing to compare with")
+        differences += [f"{scenario['id']}: {d}" for d in _differences(by_id[scenario["id"]], scenario["expect"])]
+    return differences
+
+
+def table(results: Json) -> str:
+    """The results for a person: grants as columns, below them the steps that led there."""
+    lines: list[str] = []
+    for result in results["results"]:
+        lines.append(f"== {result['id']}")
+        for grant in result["grants"]:
+            more = [f"{key}={grant[key]}" for key in ("payee", "estimate", "clawback_proposal") if key in grant]
+            amounts = "".join(f"{grant[key]:>16}" for key in _MONEY_KEYS)
+            lines.append(f"   {grant['year']} {grant['programme']}{amounts}  {' '.join(more)}".rstrip())
+        lines += [f"   ! {flag}" for flag in result["flags"]]
+        lines += [f"     {sentence}" for sentence in result["trace"]]
+    return "\n".join(lines)
+
+
+def scenario_facts(scenario: Mapping[str, Any]) -> f.Facts:
+    """The facts of a checked scenario as values."""
+    p = scenario["platform"]
+    operators = tuple(f.Operator(o["name"], _day(o["from"]), _day_or_none(o["to"])) for o in p["operators"])
+    return f.Facts(
+        platform=f.Platform(
+            p["name"],
+            operators,
+            _day_or_none(p["certified_on"]),
+            p["certification_document"],
+            _day_or_none(p["operating_since"]),
+        ),
+        recognitions=tuple(
+            f.Recognition(r["level"], _day(r["recognised_on"]), r["newly"], r["document"])
+            for r in scenario.get("recognitions", ())
+        ),
+        evaluations=tuple(f.Evaluation(**e) for e in scenario.get("evaluations", ())),
+        documents=tuple(_document(d) for d in scenario.get("invoices", ())),
+        prepayments=_payments(scenario.get("prepayments", ())),
+        filings=tuple(f.Filing(x["year"], _day(x["locked_on"])) for x in scenario.get("filings", ())),
+        assets=tuple(_asset(a) for a in scenario.get("assets", ())),
+        applications=_applications(scenario.get("applications")),
+        requested_m2=scenario.get("premises", {}).get("requested_m2"),
+        other_grants=tuple(
+            f.OtherGrant(**{**g, "amount": Money.of(g["amount"]), "asset_nos": tuple(g.get("asset_nos", ()))})
+            for g in scenario.get("other_grants", ())
+        ),
+    )
+
+
+def _document(d: Mapping[str, Any]) -> f.Document:
+    return f.Document(
+        no=d["no"],
+        issued_on=_day(d["issued_on"]),
+        service_on=_day(d["service_on"]),
+        lines=tuple(_line(line) for line in d["lines"]),
+        paid=_payments(d.get("paid", ())),
+        credit_note_of=d.get("credit_note_of"),
+    )
+
+
+def _line(line: Mapping[str, Any]) -> f.Line:
+    return f.Line(
+        category=RevenueCategory(line["category"]),
+        amount=Money.of(line["amount"]),
+        tax_rate=Decimal(line["tax_rate"]),
+        amount_includes_tax=line["amount_includes_tax"],
+        customer_relation=CustomerRelation(line.get("customer_relation", "external")),
+        subcontracted=line.get("subcontracted", False),
+        no_show_fee=line.get("no_show_fee", False),
+    )
+
+
+def _asset(a: Mapping[str, Any]) -> f.Asset:
+    return f.Asset(
+        no=a["no"],
+        kind=a["kind"],
+        accepted_on=_day(a["accepted_on"]),
+        paid_on=_day(a["paid_on"]),
+        cost=Money.of(a["cost"]),
+        cost_includes_tax=a["cost_includes_tax"],
+        tax_rate=Decimal(a["tax_rate"]),
+        input_tax_creditable=a["input_tax_creditable"],
+        fiscal=Money.of(a.get("funding", {}).get("fiscal", _NOTHING)),
+        already_paid_under=a.get("already_paid_under"),
+    )
+
+
+def _applications(given: Sequence[Mapping[str, Any]] | None) -> tuple[f.Application, ...] | None:
+    if given is None:
+        return None
+    return tuple(f.Application(a["programme"], tuple(a["asset_nos"]), _day_or_none(a.get("on"))) for a in given)
+
+
+def _payments(given: Iterable[Mapping[str, Any]]) -> tuple[f.Payment, ...]:
+    return tuple(f.Payment(_day(p["on"]), Money.of(p["amount"])) for p in given)
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _day_or_none(text: str | None) -> date | None:
+    return None if text is None else _day(text)
+
+
+def _result(scenario_id: str, assessment: Assessment) -> Json:
+    return {
+        "id": scenario_id,
+        "grants": [_grant(grant) for grant in assessment.grants],
+        "flags": list(assessment.flags),
+        "premises_m2": assessment.premises_m2,
+        "trace": [f"[{step.source}] {step.zh} / {step.en}" for step in assessment.trace],
+    }
+
+
+def _grant(grant: Grant) -> Json:
+    result: Json = {"year": grant.year, "programme": grant.programme}
+    paid, back = grant.payable, grant.clawback
+    result |= zip(_MONEY_KEYS, map(str, (paid.amount, paid.quanzhou, paid.jinjiang)), strict=True)
+    if grant.payee:
+        result["payee"] = grant.payee
+    if grant.estimate is not None:
+        result["estimate"] = str(grant.estimate)
+    if back.amount:
+        result |= zip(_CLAWBACK_KEYS, map(str, (back.amount, back.quanzhou, back.jinjiang)), strict=True)
+    return result
+
+
+def _differences(result: Json, expect: Json) -> Iterator[str]:
+    found = {(g["year"], g["programme"]): g for g in result["grants"]}
+    wanted = {(g["year"], g["programme"]): g for g in expect["grants"]}
+    nothing = dict.fromkeys(_MONEY_KEYS, _NOTHING)
+    for key in sorted(found.keys() | wanted.keys()):
+        is_, should = found.get(key, nothing), wanted.get(key, nothing)
+        compared = dict.fromkeys((*_MONEY_KEYS, *_CLAWBACK_KEYS), _NOTHING) | {
+            name: None for name in ("payee", "estimate") if name in should
+        }
+        for name, otherwise in compared.items():
+            if is_.get(name, otherwise) != should.get(name, otherwise):
+                yield f"{key[0]} {key[1]} {name}: {is_.get(name, otherwise)} ≠ {should.get(name, otherwise)}"
+    yield from (f"flag {flag} is not raised" for flag in expect.get("flags", ()) if flag not in result["flags"])
+    if "premises_m2" in expect and result["premises_m2"] != expect["premises_m2"]:
+        yield f"premises_m2: {result['premises_m2']} ≠ {expect['premises_m2']}"
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    schema = json.loads(Path(__file__).with_name("scenario_schema.json").read_text(encoding="utf-8"))
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> Json:
+    """JSON lets a key stand twice and keeps the last silently; here that is an error."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"键重复 / repeated key: {next(n for n in names if names.count(n) > 1)}")
+    return result
+
+
+def _refusal(scenario: str, key: str, reason: str) -> InvalidInput:
+    return InvalidInput(
+        "情形 %(scenario)s 的 %(key)s 无法读取：%(reason)s", field=key, scenario=scenario, key=key, reason=reason
+    )
+
+
+def _schema_refusal(content: Any, error: ValidationError) -> InvalidInput:
+    path = list(error.absolute_path)
+    scenario = "文件 / file"
+    if path[:1] == ["scenarios"] and len(path) > 1:
+        raw = content["scenarios"][path[1]]
+        scenario = str(raw.get("id", f"#{int(path[1]) + 1}")) if isinstance(raw, dict) else f"#{int(path[1]) + 1}"
+        path = path[2:]
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        path.append(next(key for key in error.instance if key not in known))
+        return _refusal(scenario, _dotted(path), "未知的键 / unknown key")
+    if error.validator == "required" and isinstance(error.instance, dict):
+        path.append(next(key for key in error.validator_value if key not in error.instance))
+        return _refusal(scenario, _dotted(path), "缺少 / missing")
+    return _refusal(scenario, _dotted(path) or "-", error.message)
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    """``["invoices", 0, "no"]`` as ``invoices[0].no``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _contradictions(s: Json) -> Iterator[tuple[str, str]]:
+    """What no schema can say: where the facts of a scenario contradict each other, as (key, reason)."""
+    platform, invoices = s["platform"], s.get("invoices", [])
+    if (platform["certified_on"] is None) != (platform["certification_document"] is None):
+        yield "platform.certification_document", "须与 certified_on 同时有或同时无 / goes together with certified_on"
+    operators = sorted(platform["operators"], key=lambda o: o["from"])
+    for o, following in zip(operators, [*operators[1:], None], strict=True):
+        if o["to"] is not None and o["to"] < o["from"]:
+            yield "platform.operators", f"{o['name']}：止日早于起日 / ends before it begins"
+        if following and (o["to"] is None or following["from"] <= o["to"]):
+            yield "platform.operators", f"{following['name']}：期间重叠 / periods overlap"
+    for key, name in (("invoices", "no"), ("assets", "no"), ("evaluations", "year"), ("filings", "year")):
+        values = [item[name] for item in s.get(key, [])]
+        if len(set(values)) != len(values):
+            yield f"{key}.{name}", f"重复 / occurs twice: {next(v for v in values if values.count(v) > 1)}"
+    originals = {d["no"] for d in invoices if d.get("credit_note_of") is None}
+    for i, d in enumerate(invoices):
+        is_note = d.get("credit_note_of") is not None
+        if is_note and d["credit_note_of"] not in originals:
+            yield f"invoices[{i}].credit_note_of", f"没有发票 / no such invoice: {d['credit_note_of']}"
+        for j, line in enumerate(d["lines"]):
+            if Decimal(line["amount"]) * (-1 if is_note else 1) < 0:
+                yield (
+                    f"invoices[{i}].lines[{j}].amount",
+                    "只有红字发票的金额为负 / negative on credit notes and only there",
+                )
+    asset_nos = {a["no"] for a in s.get("assets", [])}
+    for key in ("applications", "other_grants"):
+        for i, item in enumerate(s.get(key, [])):
+            for no in item.get("asset_nos", []):
+                if no not in asset_nos:
+                    yield f"{key}[{i}].asset_nos", f"没有资产 / no such asset: {no}"
+    programmes = [(g["year"], g["programme"]) for g in s.get("expect", {}).get("grants", [])]
+    if len(set(programmes)) != len(programmes):
+        yield "expect.grants", "年度与补助重复 / year and programme occur twice"
