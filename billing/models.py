@@ -71,7 +71,8 @@ class Charge(Model):
     )
 
     id: Mapped[int] = long_key()
-    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id"))
+    # A session that is derived away takes its open charges along; an invoiced one refuses to go.
+    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"))
     session_fingerprint: Mapped[str] = mapped_column(SHORT)
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
@@ -104,7 +105,7 @@ class ChargeProblem(Model):
 
     __tablename__ = "charge_problem"
 
-    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id"), primary_key=True)
+    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), primary_key=True)
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
     reason: Mapped[str] = mapped_column(SHORT)
     noted_at: Mapped[datetime] = mapped_column(UtcTime)

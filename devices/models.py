@@ -124,8 +124,15 @@ class UsageSession(Model):
 
     __tablename__ = "usage_session"
     __table_args__ = (
-        UniqueConstraint("meter_id", "started_at"),
-        ExcludeConstraint(("meter_id", "="), ("during", "&&"), using="gist", name="no_overlap_on_a_meter"),
+        UniqueConstraint("meter_id", "started_at", deferrable=True, initially="DEFERRED"),
+        ExcludeConstraint(
+            ("meter_id", "="),
+            ("during", "&&"),
+            using="gist",
+            name="no_overlap_on_a_meter",
+            deferrable=True,  # sessions that were derived again may pass each other on the way
+            initially="DEFERRED",
+        ),
         CheckConstraint("ended_at > started_at", name="ends_after_start"),
         CheckConstraint("energy_mwh >= 0 AND running_s >= 0 AND gap_s >= 0", name="nothing_negative"),
         Index(None, "equipment_id", "started_at"),
@@ -167,7 +174,7 @@ class LateChange(Model):
 
     id: Mapped[int] = long_key()
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"))
-    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id"))
+    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id"), index=True)
     fingerprint: Mapped[str] = mapped_column(SHORT)
     proposal: Mapped[dict[str, Any]] = mapped_column(JSONB)
     noted_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -374,7 +374,7 @@ def upgrade() -> None:
     sa.Column('fingerprint', sa.String(length=80), nullable=False),
     sa.Column('derived_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('frozen_at', sa.DateTime(timezone=True), nullable=True),
-    postgresql.ExcludeConstraint((sa.column('meter_id'), '='), (sa.column('during'), '&&'), using='gist', name='no_overlap_on_a_meter'),
+    postgresql.ExcludeConstraint((sa.column('meter_id'), '='), (sa.column('during'), '&&'), using='gist', name='no_overlap_on_a_meter', deferrable=True, initially='DEFERRED'),
     sa.CheckConstraint('ended_at > started_at', name=op.f('ck_usage_session_ends_after_start')),
     sa.CheckConstraint('energy_mwh >= 0 AND running_s >= 0 AND gap_s >= 0', name=op.f('ck_usage_session_nothing_negative')),
     sa.ForeignKeyConstraint(['equipment_id'], ['equipment.id'], name=op.f('fk_usage_session_equipment_id')),
@@ -383,7 +383,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['profile_id'], ['meter_profile.id'], name=op.f('fk_usage_session_profile_id')),
     sa.ForeignKeyConstraint(['reservation_id'], ['reservation.id'], name=op.f('fk_usage_session_reservation_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_usage_session')),
-    sa.UniqueConstraint('meter_id', 'started_at', name=op.f('uq_usage_session_meter_id_started_at'))
+    sa.UniqueConstraint('meter_id', 'started_at', deferrable=True, initially='DEFERRED', name=op.f('uq_usage_session_meter_id_started_at'))
     )
     op.create_index('ix_usage_session_ended', 'usage_session', ['ended_at'], unique=False, postgresql_where=sa.text('NOT open'))
     op.create_index(op.f('ix_usage_session_equipment_id_started_at'), 'usage_session', ['equipment_id', 'started_at'], unique=False)
@@ -421,7 +421,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['organization_id'], ['organization.id'], name=op.f('fk_charge_organization_id')),
     sa.ForeignKeyConstraint(['platform_id'], ['platform.id'], name=op.f('fk_charge_platform_id')),
     sa.ForeignKeyConstraint(['tariff_id'], ['tariff.id'], name=op.f('fk_charge_tariff_id')),
-    sa.ForeignKeyConstraint(['usage_session_id'], ['usage_session.id'], name=op.f('fk_charge_usage_session_id')),
+    sa.ForeignKeyConstraint(['usage_session_id'], ['usage_session.id'], name=op.f('fk_charge_usage_session_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_charge')),
     sa.UniqueConstraint('usage_session_id', 'kind', name=op.f('uq_charge_usage_session_id_kind'))
     )
@@ -434,7 +434,7 @@ def upgrade() -> None:
     sa.Column('reason', sa.String(length=80), nullable=False),
     sa.Column('noted_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['platform_id'], ['platform.id'], name=op.f('fk_charge_problem_platform_id')),
-    sa.ForeignKeyConstraint(['usage_session_id'], ['usage_session.id'], name=op.f('fk_charge_problem_usage_session_id')),
+    sa.ForeignKeyConstraint(['usage_session_id'], ['usage_session.id'], name=op.f('fk_charge_problem_usage_session_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('usage_session_id', name=op.f('pk_charge_problem'))
     )
     op.create_index(op.f('ix_charge_problem_platform_id'), 'charge_problem', ['platform_id'], unique=False)
@@ -451,6 +451,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_late_change')),
     sa.UniqueConstraint('meter_id', 'fingerprint', name=op.f('uq_late_change_meter_id_fingerprint'))
     )
+    op.create_index(op.f('ix_late_change_usage_session_id'), 'late_change', ['usage_session_id'], unique=False)
     op.create_table('invoice_line',
     sa.Column('id', sa.BigInteger(), nullable=False),
     sa.Column('invoice_id', sa.Integer(), nullable=False),

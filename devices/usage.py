@@ -1,0 +1,221 @@
+"""The door of devices: what was used, and what the meters said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, select, text, update
+from sqlalchemy.orm import Session
+
+from app.kernel.interval import Interval
+from devices.models import Meter, MeterProfile, UsageSession
+from devices.rules.usage import Usage
+
+SILENT_AFTER = timedelta(minutes=2)
+
+CURVE = text(
+    """
+    SELECT min(taken_at) AS taken_at, max(power_mw) AS highest_mw, min(power_mw) AS lowest_mw
+    FROM reading
+    WHERE meter_id = CAST(:meter AS int) AND taken_at >= :start AND taken_at <= :end AND power_mw IS NOT NULL
+    GROUP BY width_bucket(extract(epoch FROM taken_at), :first, :last, CAST(:points AS int))
+    ORDER BY 1
+    """
+)
+LATEST = text(
+    """
+    SELECT meter.equipment_id, meter.id AS meter_id, latest.taken_at, latest.power_mw, latest.running,
+           profile.run_on_w, profile.run_off_w
+    FROM meter
+    CROSS JOIN LATERAL (
+        SELECT run_on_w, run_off_w FROM meter_profile WHERE meter_id = meter.id ORDER BY version DESC LIMIT 1
+    ) AS profile
+    LEFT JOIN LATERAL (
+        SELECT taken_at, power_mw, running FROM reading
+        WHERE meter_id = meter.id AND taken_at > :since ORDER BY taken_at DESC LIMIT 1
+    ) AS latest ON true
+    WHERE meter.active AND meter.equipment_id = ANY(CAST(:equipment AS int[]))
+    """
+)
+READINGS = text(
+    """
+    SELECT reading.meter_id, reading.taken_at, reading.received_at, reading.boot, reading.seq, reading.power_mw,
+           reading.energy_mwh, reading.running, reading.message_id, encode(reading.content_hash, 'hex') AS content
+    FROM reading
+    WHERE meter_id = CAST(:meter AS int) AND taken_at >= :start AND taken_at <= :end
+    ORDER BY taken_at, boot, seq LIMIT :limit OFFSET :offset
+    """
+)
+MESSAGE = text(
+    "SELECT id, received_at, meter_id, topic, payload FROM raw_message WHERE id = :id AND received_at = :received_at"
+)
+MESSAGES = text(
+    "SELECT id, received_at, topic, payload FROM raw_message"
+    " WHERE meter_id = CAST(:meter AS int) AND received_at > :since ORDER BY received_at DESC, id DESC LIMIT :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """How a piece of equipment looks just now: ``running``, ``idle``, ``silent`` or ``unmetered``."""
+
+    word: str
+    power_w: float | None
+    taken_at: datetime | None
+
+
+def usages(*where: Any) -> Select[UsageSession, int]:
+    return (
+        select(UsageSession, MeterProfile.version)
+        .join(MeterProfile, MeterProfile.id == UsageSession.profile_id)
+        .where(*where)
+    )
+
+
+def _usage(row: UsageSession, version: int) -> Usage:
+    return Usage(
+        session_id=row.id,
+        meter_id=row.meter_id,
+        equipment_id=row.equipment_id,
+        reservation_id=row.reservation_id,
+        organization_id=row.organization_id,
+        when=row.during,
+        running=timedelta(seconds=row.running_s),
+        energy_mwh=row.energy_mwh,
+        energy_estimated=row.energy_estimated,
+        gap=timedelta(seconds=row.gap_s),
+        evidence=row.evidence,
+        readings_count=row.readings_count,
+        readings_digest=row.readings_digest,
+        profile_version=version,
+        rule_version=row.rule_version,
+        open=row.open,
+        frozen=row.frozen_at is not None,
+        fingerprint=row.fingerprint,
+    )
+
+
+def finished_usage(
+    session: Session, *, until: datetime, settled: Select[Any] | None = None, limit: int = 1000
+) -> list[Usage]:
+    """Sessions that ended by ``until``, oldest first, but those that are ``settled`` as they now stand.
+
+    Shape: ``settled`` selects (usage_session_id, fingerprint).
+    """
+    wanted = usages(UsageSession.ended_at <= until, ~UsageSession.open)
+    if settled is not None:
+        known = settled.subquery()
+        session_id, fingerprint = known.c
+        wanted = wanted.outerjoin(
+            known, and_(session_id == UsageSession.id, fingerprint == UsageSession.fingerprint)
+        ).where(session_id.is_(None))
+    rows = session.execute(wanted.order_by(UsageSession.ended_at, UsageSession.id).limit(limit))
+    return [_usage(*row) for row in rows]
+
+
+def usage(session: Session, session_id: int) -> Usage | None:
+    row = session.execute(usages(UsageSession.id == session_id)).first()
+    return None if row is None else _usage(*row)
+
+
+def usage_of_reservations(session: Session, reservation_ids: Collection[int]) -> dict[int, list[Usage]]:
+    """The sessions of each reservation, by start. One query."""
+    found: dict[int, list[Usage]] = {}
+    rows = session.execute(usages(UsageSession.reservation_id.in_(reservation_ids)).order_by(UsageSession.started_at))
+    for row in rows:
+        one = _usage(*row)
+        found.setdefault(one.reservation_id or 0, []).append(one)
+    return found
+
+
+def usage_within(session: Session, equipment_ids: Collection[int], within: Interval) -> list[Usage]:
+    """The sessions of this equipment that touch ``within``, by start."""
+    longest = timedelta(days=31)  # a session that started earlier is not looked for: the index is by start
+    rows = session.execute(
+        usages(
+            UsageSession.equipment_id.in_(equipment_ids),
+            UsageSession.started_at < within.end,
+            UsageSession.started_at > within.start - longest,
+            UsageSession.ended_at > within.start,
+        ).order_by(UsageSession.started_at)
+    )
+    return [_usage(*row) for row in rows]
+
+
+def usage_of_organization(session: Session, organization_id: int, within: Interval) -> list[Usage]:
+    rows = session.execute(
+        usages(
+            UsageSession.organization_id == organization_id,
+            UsageSession.started_at >= within.start,
+            UsageSession.started_at < within.end,
+        ).order_by(UsageSession.started_at.desc())
+    )
+    return [_usage(*row) for row in rows]
+
+
+def freeze_usage(session: Session, session_ids: Collection[int], *, at: datetime) -> None:
+    """From now on these sessions stand behind an issued invoice and never change."""
+    session.execute(
+        update(UsageSession)
+        .where(UsageSession.id.in_(session_ids), UsageSession.frozen_at.is_(None))
+        .values(frozen_at=at)
+    )
+
+
+def power_curve(
+    session: Session, meter_id: int, within: Interval, *, points: int = 400
+) -> list[tuple[datetime, float]]:
+    """``(taken_at, watts)``, thinned to about ``points``: of each stretch its highest, so that no run is hidden."""
+    rows = session.execute(
+        CURVE,
+        {
+            "meter": meter_id, "start": within.start, "end": within.end, "points": points,
+            "first": within.start.timestamp(), "last": within.end.timestamp() + 1,
+        },
+    )  # fmt: skip
+    return [(row.taken_at, row.highest_mw / 1000) for row in rows]
+
+
+def live_states(session: Session, equipment_ids: Collection[int], *, at: datetime) -> dict[int, LiveState]:
+    """The state of each piece of equipment now. One index lookup per meter."""
+    states = {equipment_id: LiveState("unmetered", None, None) for equipment_id in equipment_ids}
+    rows = session.execute(LATEST, {"equipment": list(equipment_ids), "since": at - timedelta(days=7)})
+    for row in rows:
+        states[row.equipment_id] = _live(row, at)
+    return states
+
+
+def _live(row: Row[Any], at: datetime) -> LiveState:
+    if row.taken_at is None:
+        return LiveState("silent", None, None)
+    power_w = None if row.power_mw is None else row.power_mw / 1000
+    if at - row.taken_at > SILENT_AFTER:
+        return LiveState("silent", power_w, row.taken_at)
+    running = row.running if row.running is not None else power_w is not None and power_w >= row.run_off_w
+    return LiveState("running" if running else "idle", power_w, row.taken_at)
+
+
+def readings_of(session: Session, one: Usage, *, limit: int = 200, offset: int = 0) -> list[Row[Any]]:
+    """The readings behind a session, by time: the rows that its digest is made of, in milliwatts and -hours."""
+    return list(
+        session.execute(
+            READINGS,
+            {"meter": one.meter_id, "start": one.when.start, "end": one.when.end, "limit": limit, "offset": offset},
+        )
+    )
+
+
+def raw_message(session: Session, message_id: int, received_at: datetime) -> Row[Any] | None:
+    """One message as it came: id, received_at, meter_id, topic, payload."""
+    return session.execute(MESSAGE, {"id": message_id, "received_at": received_at}).first()
+
+
+def latest_messages(session: Session, meter_id: int, *, since: datetime, limit: int = 20) -> list[Row[Any]]:
+    return list(session.execute(MESSAGES, {"meter": meter_id, "since": since, "limit": limit}))
+
+
+def meter(session: Session, meter_id: int) -> Meter | None:
+    return session.get(Meter, meter_id)
