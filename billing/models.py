@@ -106,6 +106,7 @@ class ChargeProblem(Model):
     __tablename__ = "charge_problem"
 
     usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), primary_key=True)
+    session_fingerprint: Mapped[str] = mapped_column(SHORT)
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
     reason: Mapped[str] = mapped_column(SHORT)
     noted_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, select, text, update
+from sqlalchemy import Row, Select, SelectBase, and_, select, text, update
 from sqlalchemy.orm import Session
 
 from app.kernel.interval import Interval
@@ -99,7 +99,7 @@ def _usage(row: UsageSession, version: int) -> Usage:
 
 
 def finished_usage(
-    session: Session, *, until: datetime, settled: Select[Any] | None = None, limit: int = 1000
+    session: Session, *, until: datetime, settled: SelectBase | None = None, limit: int = 1000
 ) -> list[Usage]:
     """Sessions that ended by ``until``, oldest first, but those that are ``settled`` as they now stand.
 

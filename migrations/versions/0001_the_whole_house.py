@@ -430,6 +430,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_charge_platform_id_served_at'), 'charge', ['platform_id', 'served_at'], unique=False)
     op.create_table('charge_problem',
     sa.Column('usage_session_id', sa.BigInteger(), nullable=False),
+    sa.Column('session_fingerprint', sa.String(length=80), nullable=False),
     sa.Column('platform_id', sa.Integer(), nullable=False),
     sa.Column('reason', sa.String(length=80), nullable=False),
     sa.Column('noted_at', sa.DateTime(timezone=True), nullable=False),

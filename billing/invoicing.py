@@ -1,0 +1,141 @@
+"""From approved charges to an issued invoice with a gapless number."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, selectinload
+
+from app.catalogue.models import Equipment
+from app.catalogue.platforms import operator_of
+from app.kernel import audit, clock
+from app.kernel.errors import Conflict, NotFound
+from app.kernel.interval import local_month
+from app.kernel.money import ZERO, total
+from billing.models import Charge, Invoice, InvoiceCounter, InvoiceLine
+from billing.rules.words import ChargeKind, ChargeState, InvoiceKind, InvoiceState
+from devices.usage import freeze_usage
+
+UNITS = {ChargeKind.HOURS: "h", ChargeKind.SETUP: "次"}
+
+
+def issue_month(
+    session: Session, *, platform_id: int, organization_id: int, month: date, by: int, at: datetime
+) -> Invoice:
+    """Issue one invoice for all approved charges of one firm in one month, and freeze what is behind it.
+
+    Two at once: one issues, the other hears that nothing is left. All or nothing, O(charges).
+
+    Errors: ``Conflict`` when nothing is approved, or something of the month still waits for review.
+    """
+    span = local_month(month.year, month.month)
+    charges = session.scalars(
+        select(Charge)
+        .where(
+            Charge.platform_id == platform_id,
+            Charge.organization_id == organization_id,
+            Charge.state != ChargeState.INVOICED,
+            Charge.served_at >= span.start,
+            Charge.served_at < span.end,
+        )
+        .order_by(Charge.served_at, Charge.id)
+        .options(selectinload(Charge.equipment))
+        .with_for_update(of=Charge)
+    ).all()
+    if not charges:
+        raise Conflict("本月没有可开具的费用。")
+    waiting = sum(charge.state is ChargeState.PROPOSED for charge in charges)
+    if waiting:
+        raise Conflict("还有 %(count)s 笔费用待审核，请先审核再开具。", count=waiting)
+    day = clock.local_date(at)
+    seller = operator_of(session, platform_id, on=day)
+    if seller is None:
+        raise Conflict("平台当前没有运营主体，无法开具。请先登记运营主体。")
+    invoice = Invoice(
+        platform_id=platform_id,
+        seller_id=seller.id,
+        organization_id=organization_id,
+        kind=InvoiceKind.INVOICE,
+        month=month.replace(day=1),
+        state=InvoiceState.DRAFT,
+        net_fen=ZERO,
+        tax_fen=ZERO,
+        gross_fen=ZERO,
+        created_at=at,
+    )
+    names = dict(
+        session.execute(
+            select(Equipment.id, Equipment).where(Equipment.id.in_({one.equipment_id for one in charges}))
+        ).tuples()
+    )
+    invoice.lines = [
+        _line(position, charge, names[charge.equipment_id]) for position, charge in enumerate(charges, start=1)
+    ]
+    session.add(invoice)
+    session.flush()
+    for charge in charges:
+        charge.state = ChargeState.INVOICED
+    freeze_usage(session, {charge.usage_session_id for charge in charges}, at=at)
+    number_and_issue(session, invoice, by=by, at=at)
+    return invoice
+
+
+def number_and_issue(session: Session, invoice: Invoice, *, by: int, at: datetime) -> None:
+    """Total the draft, give it the next number of its platform and year, and fix it."""
+    day = clock.local_date(at)
+    invoice.net_fen = total([line.net_fen for line in invoice.lines])
+    invoice.tax_fen = total([line.tax_fen for line in invoice.lines])
+    invoice.gross_fen = total([line.gross_fen for line in invoice.lines])
+    invoice.year, invoice.number = day.year, _next_number(session, invoice.platform_id, day.year)
+    invoice.issued_on, invoice.issued_at, invoice.issued_by = day, at, by
+    invoice.state = InvoiceState.ISSUED
+    session.flush()
+    audit.record(
+        session, at=at, by=by, deed="issued", subject=invoice.kind.value, subject_id=invoice.id,
+        number=invoice.number, gross=str(invoice.gross_fen),
+    )  # fmt: skip
+
+
+def invoice_or_refuse(session: Session, invoice_id: int) -> Invoice:
+    """The invoice with its row locked. Errors: ``NotFound``."""
+    invoice = session.scalar(select(Invoice).where(Invoice.id == invoice_id).with_for_update(of=Invoice))
+    if invoice is None:
+        raise NotFound("没有这张结算单。")
+    return invoice
+
+
+def _next_number(session: Session, platform_id: int, year: int) -> int:
+    """The counter's row stays locked until the end of the transaction: no number is lost or given twice."""
+    session.execute(insert(InvoiceCounter).values(platform_id=platform_id, year=year, last=0).on_conflict_do_nothing())
+    return session.scalars(
+        update(InvoiceCounter)
+        .where(InvoiceCounter.platform_id == platform_id, InvoiceCounter.year == year)
+        .values(last=InvoiceCounter.last + 1)
+        .returning(InvoiceCounter.last)
+    ).one()
+
+
+def _line(position: int, charge: Charge, equipment: Equipment) -> InvoiceLine:
+    what_zh = {ChargeKind.HOURS: "机时费", ChargeKind.SETUP: "开机费"}[charge.kind]
+    what_en = {ChargeKind.HOURS: "hourly fee", ChargeKind.SETUP: "start-up fee"}[charge.kind]
+    return InvoiceLine(
+        position=position,
+        charge_id=charge.id,
+        description_zh=f"{equipment.name_zh} · {what_zh}",
+        description_en=f"{equipment.name_en} · {what_en}",
+        explanation_zh=charge.explanation_zh,
+        explanation_en=charge.explanation_en,
+        quantity=charge.quantity,
+        unit=UNITS[charge.kind],
+        unit_price=charge.unit_price,
+        net_fen=charge.net_fen,
+        tax_fen=charge.tax_fen,
+        gross_fen=charge.gross_fen,
+        tax_rate=charge.tax_rate,
+        tax_code=charge.tax_code,
+        category=charge.category,
+        relation=charge.relation,
+        served_on=clock.local_date(charge.served_at),
+    )

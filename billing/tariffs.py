@@ -1,0 +1,62 @@
+"""Which price holds: for whom, for what, on which day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.catalogue.platforms import is_own, is_related
+from billing.models import Tariff
+from billing.rules.charge import Price
+from billing.rules.words import CustomerClass, CustomerRelation
+
+
+def price_of(tariff: Tariff) -> Price:
+    return Price(
+        tariff_id=tariff.id,
+        rate_yuan=tariff.rate_yuan,
+        setup_fee=tariff.setup_fee,
+        minimum_hours=tariff.minimum_hours,
+        increment=timedelta(seconds=tariff.increment_s),
+        tax_rate=tariff.tax_rate,
+        tax_code=tariff.tax_code,
+        includes_tax=tariff.includes_tax,
+        category=tariff.category,
+    )
+
+
+def relation_of(session: Session, *, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
+    """How a customer stands to a platform on that day (A04)."""
+    if is_own(session, platform_id, organization_id, on=on):
+        return CustomerRelation.OWN_USE
+    if is_related(session, platform_id, organization_id, on=on):
+        return CustomerRelation.RELATED_PARTY
+    return CustomerRelation.EXTERNAL
+
+
+def class_of(relation: CustomerRelation) -> CustomerClass:
+    return CustomerClass.INTERNAL if relation is CustomerRelation.OWN_USE else CustomerClass.EXTERNAL
+
+
+def tariff_on(session: Session, *, equipment_id: int, customer_class: CustomerClass, on: date) -> Tariff | None:
+    """The version that holds on that day; the database knows of no two."""
+    return session.scalar(
+        select(Tariff).where(
+            Tariff.equipment_id == equipment_id, Tariff.customer_class == customer_class, Tariff.days.contains(on)
+        )
+    )
+
+
+def prices_of(session: Session, equipment_ids: Collection[int], *, on: date) -> dict[int, Tariff]:
+    """Today's price for outsiders of each piece of equipment, for lists. One query."""
+    rows = session.scalars(
+        select(Tariff).where(
+            Tariff.equipment_id.in_(equipment_ids),
+            Tariff.customer_class == CustomerClass.EXTERNAL,
+            Tariff.days.contains(on),
+        )
+    )
+    return {tariff.equipment_id: tariff for tariff in rows}
