@@ -1,0 +1,148 @@
+"""What holds for every platform, whatever it earned and however the policy is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.kernel.money import ZERO, Money, total
+from billing.policies.jinzhengban_2025_13 import POLICY
+from billing.rules.facts import Document, Facts, Payment
+from billing.rules.subsidy import Assessment, assess
+from billing.rules.words import CustomerRelation, RevenueCategory
+from tests.unit.subsidy_makers import facts, invoice, line, locks, payable
+
+CAP = Money.of(POLICY.value("P2.cap", on=date(2026, 1, 1)))
+DAYS = st.dates(date(2026, 1, 1), date(2029, 12, 31))
+YUAN = st.integers(0, 900_000_000).map(Money)
+
+# A busy machine is slow, not wrong.
+on_any_machine = settings(deadline=None)
+
+READINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        s.key: st.fixed_dictionaries({}, optional={part: st.sampled_from(list(o)) for part, o in s.options.items()})
+        if isinstance(s.options, dict)
+        else st.sampled_from(list(s.options))
+        for s in POLICY.settings
+        if s.options and s.key not in ("A05_revenue_categories", "A14_split_scope")
+    },
+)
+
+
+@st.composite
+def invoices(draw: st.DrawFn) -> Document:
+    made = invoice(f"I-{draw(st.integers(1, 10**9))}", "2026-01-01", *draw(st.lists(lines(), min_size=1, max_size=3)))
+    on = draw(DAYS)
+    payments = draw(st.lists(st.builds(Payment, DAYS, YUAN), max_size=3))
+    return replace(made, issued_on=on, service_on=on - timedelta(days=draw(st.integers(0, 60))), paid=tuple(payments))
+
+
+@st.composite
+def lines(draw: st.DrawFn):
+    return line(
+        str(draw(YUAN)),
+        category=draw(st.sampled_from([RevenueCategory.SMALL_BATCH, RevenueCategory.GOODS_SALE])),
+        amount_includes_tax=draw(st.booleans()),
+        customer_relation=draw(st.sampled_from(list(CustomerRelation))),
+        subcontracted=draw(st.booleans()),
+    )
+
+
+def credit_note(of: Document, no: str, on: date) -> Document:
+    """A note over all of an invoice."""
+    whole = tuple(replace(x, amount=-x.amount) for x in of.lines)
+    return replace(of, no=no, issued_on=on, lines=whole, paid=(), credit_note_of=of.no)
+
+
+@st.composite
+def platforms(draw: st.DrawFn) -> Facts:
+    documents = draw(st.lists(invoices(), max_size=5, unique_by=lambda d: d.no))
+    for i, of in enumerate(draw(st.lists(st.sampled_from(documents), unique=True, max_size=2)) if documents else []):
+        documents.append(credit_note(of, f"R-{i}", of.issued_on + timedelta(days=draw(st.integers(0, 900)))))
+    locked = locks(y2026="2027-03-31", y2027="2028-03-31", y2028="2029-03-31") if draw(st.booleans()) else ()
+    unselected = draw(st.sets(st.integers(2026, 2030), max_size=2))
+    return facts(*documents, filings=locked, unselected=tuple(unselected))
+
+
+def judge(these: Facts, readings: dict) -> Assessment:
+    return assess(these, POLICY.settings_with(readings), POLICY)
+
+
+@on_any_machine
+@given(platforms(), READINGS)
+def test_the_shares_are_the_payable_and_the_cap_holds(these, readings):
+    result = judge(these, readings)
+    for grant in result.grants:
+        for part in (grant.payable, grant.clawback):
+            assert part.quanzhou + part.jinjiang == part.amount
+            assert min(part.quanzhou, part.jinjiang) >= ZERO
+        assert abs(grant.payable.quanzhou.fen - grant.payable.jinjiang.fen) <= 1
+        assert grant.clawback.amount <= grant.payable.amount
+    assert total([g.payable.amount for g in result.grants]) <= CAP
+    assert len([g for g in result.grants if g.payable.amount]) <= 3
+
+
+@on_any_machine
+@given(platforms(), READINGS, st.randoms())
+def test_the_order_of_the_documents_changes_nothing(these, readings, random):
+    shuffled = list(these.documents)
+    random.shuffle(shuffled)
+    assert judge(replace(these, documents=tuple(shuffled)), readings) == judge(these, readings)
+
+
+@on_any_machine
+@given(platforms(), invoices(), READINGS)
+def test_an_invoice_credited_in_full_on_the_same_day_changes_nothing(these, made, readings):
+    unpaid = replace(made, no="I-0", service_on=made.issued_on, paid=())
+    pair = (unpaid, credit_note(unpaid, "R-0", unpaid.issued_on))
+    with_pair = replace(these, documents=these.documents + pair)
+    assert [g for g in judge(with_pair, readings).grants if g.payable.amount] == [
+        g for g in judge(these, readings).grants if g.payable.amount
+    ]
+
+
+@on_any_machine
+@given(platforms(), READINGS)
+def test_cutting_off_never_pays_more_than_rounding(these, readings):
+    rounded, cut = (judge(these, {**readings, "A12_rounding": {"mode": mode}}) for mode in ("half_up", "truncate"))
+    assert total([g.payable.amount for g in cut.grants]) <= total([g.payable.amount for g in rounded.grants])
+
+
+@on_any_machine
+@given(st.lists(YUAN, min_size=3, max_size=3), st.integers(0, 2), YUAN)
+def test_more_revenue_never_pays_less(amounts, at, more):
+    # Every year has a grant, so that more revenue cannot make the three years begin earlier.
+    base = [amount + Money(100) for amount in amounts]
+    larger = [amount + more if i == at else amount for i, amount in enumerate(base)]
+    sums = []
+    for years in (base, larger):
+        made = [invoice(f"I-{i}", f"{2026 + i}-06-30", str(amount)) for i, amount in enumerate(years)]
+        sums.append(total([Money.of(paid) for paid in payable(facts(*made)).values()]))
+    assert sums[0] <= sums[1]
+
+
+@on_any_machine
+@given(platforms(), READINGS)
+def test_the_figures_of_the_trace_add_up(these, readings):
+    result = judge(these, readings)
+    for revenue, grant in zip(result.revenue_years, result.grants, strict=True):
+        steps = result.steps_of(grant.year)
+        figures = {step.code: step.figures for step in steps}
+        excluded = total([x for step in steps if step.code == "excluded" for x in step.figures.values()])
+        assert figures["revenue"]["with_tax"] - figures["revenue"]["tax"] - excluded == figures["base"]["own"]
+        assert max(ZERO, figures["base"]["own"] + figures["base"]["carried_in"]) == figures["base"]["base"]
+        assert (
+            figures["base"]["base"]
+            == revenue.base
+            == max(ZERO, total([e.counted for e in revenue.entries]) + revenue.carried_in)
+        )
+        if grant.payable.amount:
+            assert min(figures["cap"]["raw"], figures["cap"]["cap_left"]) == grant.payable.amount
+            assert figures["split"]["quanzhou"] + figures["split"]["jinjiang"] == figures["split"]["payable"]
+        else:
+            assert "refused" in figures
