@@ -65,14 +65,7 @@ def issue_month(
         gross_fen=ZERO,
         created_at=at,
     )
-    names = dict(
-        session.execute(
-            select(Equipment.id, Equipment).where(Equipment.id.in_({one.equipment_id for one in charges}))
-        ).tuples()
-    )
-    invoice.lines = [
-        _line(position, charge, names[charge.equipment_id]) for position, charge in enumerate(charges, start=1)
-    ]
+    invoice.lines = [_line(position, charge, charge.equipment) for position, charge in enumerate(charges, start=1)]
     session.add(invoice)
     session.flush()
     for charge in charges:

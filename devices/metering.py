@@ -85,7 +85,7 @@ def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -
     quiet = profile.min_on + profile.min_off + profile.max_gap
     since = _quiet_before(session, meter_id, since, quiet)
     rows = session.execute(SAMPLES, {"meter": meter_id, "since": since - quiet})
-    samples = [Sample(*row) for row in rows.tuples()]
+    samples = [Sample(*row) for row in rows]
     if not samples:
         return None, 0
     around = Interval(samples[0].taken_at, max(samples[-1].taken_at, at) + SECOND)

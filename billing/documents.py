@@ -1,0 +1,86 @@
+"""Invoices as PDF, set by Typst with the fonts of a locked package."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from app.identity.models import Organization
+from billing.models import Invoice, InvoiceLine
+from billing.rules.charge import plain
+from billing.rules.numerals import capital_numerals
+from billing.rules.words import InvoiceKind
+
+TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
+TITLES = {
+    InvoiceKind.INVOICE: ("服务费结算单", "Statement of service fees"),
+    InvoiceKind.CREDIT_NOTE: ("红字结算单", "Credit note"),
+}
+
+
+def invoice_pdf(invoice: Invoice) -> bytes:
+    """The document of an issued invoice. The same invoice gives the same bytes."""
+    return bytes(_compiler().compile(format="pdf", sys_inputs={"data": json.dumps(_told(invoice), ensure_ascii=False)}))
+
+
+@lru_cache(maxsize=1)
+def _compiler() -> Any:
+    return typst.Compiler(input=str(TEMPLATE), font_paths=[str(_fonts())], ignore_system_fonts=True)
+
+
+def _fonts() -> Path:
+    spec = importlib.util.find_spec("pylopdf_fonts_zh_cn")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("pylopdf-fonts-zh-cn is missing; run make setup")
+    return Path(spec.origin).parent
+
+
+def _told(invoice: Invoice) -> dict[str, Any]:
+    title_zh, title_en = TITLES[invoice.kind]
+    return {
+        "title_zh": title_zh,
+        "title_en": title_en,
+        "platform_zh": invoice.platform.name_zh,
+        "sample": invoice.platform.illustrative,
+        "number": invoice.label,
+        "issued_on": invoice.issued_on.isoformat() if invoice.issued_on else "—",
+        "month": f"{invoice.month:%Y-%m}",
+        "seller": _party(invoice.seller),
+        "buyer": _party(invoice.organization),
+        "credits": invoice.credits.label if invoice.credits else "",
+        "reason": invoice.reason,
+        "lines": [_line(line) for line in invoice.lines],
+        "net": f"{invoice.net_fen.yuan:,.2f}",
+        "tax": f"{invoice.tax_fen.yuan:,.2f}",
+        "gross": f"{invoice.gross_fen.yuan:,.2f}",
+        "capital": capital_numerals(invoice.gross_fen),
+    }
+
+
+def _party(body: Organization) -> dict[str, str]:
+    return {"name": body.name, "uscc": body.uscc or "—"}
+
+
+def _line(line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "position": line.position,
+        "description_zh": line.description_zh,
+        "description_en": line.description_en,
+        "explanation_zh": line.explanation_zh,
+        "explanation_en": line.explanation_en,
+        "tax_code": line.tax_code,
+        "served_on": line.served_on.isoformat(),
+        "quantity": plain(line.quantity),
+        "unit": line.unit,
+        "unit_price": f"{line.unit_price:,.2f}",
+        "net": f"{line.net_fen.yuan:,.2f}",
+        "tax_rate": f"{plain(line.tax_rate * Decimal(100))} %",
+        "tax": f"{line.tax_fen.yuan:,.2f}",
+        "gross": f"{line.gross_fen.yuan:,.2f}",
+    }
