@@ -1,0 +1,56 @@
+"""Tasmota's ``tele/SENSOR``: watts and a kilowatt-hour counter, device-local time, no numbering."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from app.kernel.clock import FACILITY_ZONE
+from devices.payloads.native import HIGHEST_W, HIGHEST_WH, milli
+from devices.payloads.unreadable import Unreadable, content_hash
+from devices.rules.sample import Sample
+
+SUFFIXES = frozenset({"tele/SENSOR"})
+WITHOUT_READINGS = frozenset({"tele/LWT", "tele/STATE", "tele/INFO1", "tele/INFO2", "tele/INFO3"})
+EARLIEST_YEAR = 2000
+
+
+class Energy(msgspec.Struct, frozen=True, rename="pascal"):
+    power: Decimal | list[Decimal]
+    total: Decimal | list[Decimal] | None = None
+
+
+class Sensor(msgspec.Struct, frozen=True):
+    time: str = msgspec.field(name="Time")
+    energy: Energy = msgspec.field(name="ENERGY")
+
+
+_decoder = msgspec.json.Decoder(Sensor)
+
+
+def read(payload: bytes) -> list[Sample]:
+    """The one reading of a message; the phases of a three-phase meter are added up. Errors: ``Unreadable``."""
+    try:
+        sensor = _decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise Unreadable("invalid_field", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable("not_json", str(error)) from error
+    try:
+        local = datetime.fromisoformat(sensor.time)
+        taken_at = (local if local.tzinfo else local.replace(tzinfo=FACILITY_ZONE)).astimezone(FACILITY_ZONE)
+    except (ValueError, OverflowError) as error:
+        raise Unreadable("invalid_field", f"Time is no ISO time: {sensor.time[:60]}") from error
+    if taken_at.year < EARLIEST_YEAR:
+        raise Unreadable("clock_not_set", f"Time is before {EARLIEST_YEAR}: {sensor.time[:60]}")
+    taken_at -= timedelta(microseconds=taken_at.microsecond)
+    power = milli(_summed(sensor.energy.power), "ENERGY.Power", highest=HIGHEST_W)
+    total = _summed(sensor.energy.total)
+    energy = milli(None if total is None else total * 1000, "ENERGY.Total", highest=HIGHEST_WH)
+    return [Sample(taken_at, 0, 0, power, energy, None, content_hash(sensor.time, power, energy))]
+
+
+def _summed(value: Decimal | list[Decimal] | None) -> Decimal | None:
+    return sum(value, Decimal()) if isinstance(value, list) else value

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.payloads import native, tasmota
+from devices.payloads.unreadable import Unreadable
+
+GOOD = {
+    "v": 1,
+    "boot": 7,
+    "readings": [{"seq": 1, "at_ms": 1_795_000_000_000, "power_w": 1234.5, "energy_wh": 12.3456}],
+}
+
+
+def native_bytes(**changes) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
+
+
+def test_a_native_message_is_read_in_thousandths():
+    (sample,) = native.read(native_bytes())
+    assert (sample.boot, sample.seq, sample.power_mw, sample.energy_mwh) == (7, 1, 1_234_500, 12_345)
+    assert sample.taken_at == datetime(2026, 11, 18, 11, 6, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "named"),
+    [
+        (b"", "not_json", ""),
+        (b"\xff\xfe", "not_json", ""),
+        (b"[" * 5000, "invalid_field", ""),
+        (native_bytes(v=2), "invalid_field", "$.v"),
+        (native_bytes(boot="x"), "invalid_field", "$.boot"),
+        (native_bytes(readings=[]), "invalid_field", "$.readings"),
+        (native_bytes(readings=[{"seq": 0, "at_ms": 1_795_000_000_000}]), "invalid_field", "seq"),
+        (native_bytes(readings=[{"seq": 1, "at_ms": 5}]), "invalid_field", "at_ms"),
+        (native_bytes(readings=[{"seq": 1, "at_ms": 1_795_000_000_000, "power_w": -1}]), "out_of_range", "power_w"),
+        (native_bytes(readings=[{"seq": 1, "at_ms": 1_795_000_000_000}]), "says_nothing", "power_w"),
+    ],
+)
+def test_what_cannot_be_read_says_which_field(payload, reason, named):
+    with pytest.raises(Unreadable) as caught:
+        native.read(payload)
+    assert caught.value.reason == reason
+    assert named in str(caught.value)
+
+
+def test_tasmota_speaks_local_time_kilowatt_hours_and_phases():
+    said = {"Time": "2026-10-26T17:28:45", "ENERGY": {"Total": [1.5, 0.25], "Power": [100, 20], "Today": 0.1}}
+    (sample,) = tasmota.read(json.dumps(said).encode())
+    assert sample.taken_at == datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)
+    assert (sample.power_mw, sample.energy_mwh) == (120_000, 1_750_000)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(
+                        [
+                            "v",
+                            "boot",
+                            "readings",
+                            "seq",
+                            "at_ms",
+                            "power_w",
+                            "energy_wh",
+                            "Time",
+                            "ENERGY",
+                            "Power",
+                            "Total",
+                        ]
+                    ),
+                    inner,
+                )
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
+def test_no_bytes_do_anything_but_be_read_or_kept_aside(payload):
+    for dialect in (native, tasmota):
+        try:
+            dialect.read(payload)
+        except Unreadable:
+            continue
