@@ -1,0 +1,106 @@
+"""Take a batch, store it, acknowledge it, again. Nothing on the wire can stop this loop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from zlib import crc32
+
+import psycopg
+from flask import Flask
+from sqlalchemy import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.kernel.db import db, transaction
+from app.kernel.errors import Refusal
+from devices.broker import LISTENER
+from devices.client import Received, Subscriber
+from devices.ingesting import KEPT_OF_OVERSIZED, Ingested, ingest
+from devices.models import DeadLetter
+from devices.rules.topic import shard_filter, topic_of
+
+log = logging.getLogger("pilotshare.listener")
+
+BATCH = 1000
+WAIT_S = 0.05
+RETRY_S = 1.0
+ONE_LISTENER = 5120  # advisory lock class: two under one client id would push each other off the broker
+
+
+class AlreadyListening(Refusal):
+    """Another process listens under the same client id."""
+
+    code = "already_listening"
+
+
+def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: threading.Event) -> None:
+    """Listen to these shards until ``stop``. Errors: ``AlreadyListening``."""
+    name = f"pilotshare-listener-{'-'.join(map(str, shards)) if len(shards) < 16 else 'all'}"
+    database = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(database, autocommit=True) as lock:
+        asked = lock.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", (ONE_LISTENER, crc32(name.encode()) >> 1)
+        ).fetchone()
+        if asked is None or not asked[0]:
+            raise AlreadyListening("已有一个采集进程以 %(name)s 运行，请先停止它。", name=name)
+        subscriber = Subscriber(
+            url, name=name, username=LISTENER, password=password, topics=[shard_filter(shard) for shard in shards]
+        )
+        try:
+            while not stop.is_set():
+                if not subscriber.alive or subscriber.taken_over:
+                    raise RuntimeError("the network thread ended or another client took the session over")
+                batch = subscriber.take(most=BATCH, wait_s=WAIT_S)
+                if batch:
+                    _keep(app, subscriber, batch, stop)
+        finally:
+            subscriber.close()
+
+
+def _keep(app: Flask, subscriber: Subscriber, batch: list[Received], stop: threading.Event) -> None:
+    """Store the batch and acknowledge it. While the database is away nothing is acknowledged and nothing lost."""
+    while not stop.is_set():
+        try:
+            results = [_store(batch)]
+        except OperationalError as error:
+            log.warning("the database does not answer, waiting: %s", error.orig)
+            stop.wait(RETRY_S)
+            continue
+        except Exception:
+            log.exception("a batch of %s could not be stored together; one by one", len(batch))
+            results = [_store_or_keep_aside(received) for received in batch]
+        subscriber.acknowledge(batch)
+        for result in results:
+            for told in result.acknowledgements:
+                subscriber.publish(topic_of(told.code, "ack"), {"boot": told.boot, "upto": told.upto})
+        return
+
+
+def _store(batch: Sequence[Received]) -> Ingested:
+    try:
+        with transaction() as session:
+            return ingest(session, [received.message for received in batch])
+    finally:
+        db.session.remove()
+
+
+def _store_or_keep_aside(received: Received) -> Ingested:
+    try:
+        return _store([received])
+    except OperationalError:
+        raise
+    except DBAPIError as error:
+        message = received.message
+        with transaction() as session:
+            session.execute(
+                insert(DeadLetter).values(
+                    topic=message.topic.replace("\0", "�"),
+                    payload=message.payload[:KEPT_OF_OVERSIZED],
+                    reason="not_storable",
+                    detail=str(error.orig).replace("\0", "�")[:300],
+                    received_at=message.received_at,
+                )
+            )
+        db.session.remove()
+        return Ingested(kept_aside=1)
