@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from app.booking.rules.opening import joined
 from app.booking.rules.request import next_on_grid
 from app.kernel.interval import Interval
 
@@ -15,7 +16,7 @@ def free_stretches(opening: Iterable[Interval], taken: Iterable[Interval]) -> li
     Shape: ``opening`` ascending and disjoint; ``taken`` in any order, overlapping or not.
     """
     left: list[Interval] = []
-    blocks = sorted(taken)
+    blocks = joined(taken)
     first = 0
     for stretch in opening:
         while first < len(blocks) and blocks[first].end <= stretch.start:
@@ -52,7 +53,7 @@ def _offers(
 ) -> Iterator[Interval]:
     """The best starts of one stretch: the nearest to the wish, and then one whole slot further at a time."""
     stride = -(-wanted.duration // step) * step
-    last = next_on_grid(latest - step, step) if next_on_grid(latest, step) > latest else latest
+    last = next_on_grid(latest + timedelta(microseconds=1), step) - step
     if last < earliest:
         return
     best = min(max(next_on_grid(wanted.start, step), earliest), last)

@@ -11,7 +11,7 @@ from app.kernel.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class WeeklyHours:
+class OpenStretch:
     """One stretch of a weekday (Monday = 0), in minutes after local midnight; ``closes`` may be 1440."""
 
     weekday: int
@@ -19,12 +19,12 @@ class WeeklyHours:
     closes: int
 
 
-def open_stretches(hours: Iterable[WeeklyHours], within: Interval) -> list[Interval]:
+def opening_intervals(hours: Iterable[OpenStretch], within: Interval) -> list[Interval]:
     """The open time that touches ``within``, in order; stretches that meet (over midnight too) are one.
 
     O(days × hours).
     """
-    by_weekday: dict[int, list[WeeklyHours]] = {}
+    by_weekday: dict[int, list[OpenStretch]] = {}
     for stretch in hours:
         by_weekday.setdefault(stretch.weekday, []).append(stretch)
     found: list[Interval] = []
@@ -39,3 +39,14 @@ def open_stretches(hours: Iterable[WeeklyHours], within: Interval) -> list[Inter
                 found.append(opened)
         day += timedelta(days=1)
     return [stretch for stretch in found if stretch.overlaps(within)]
+
+
+def joined(stretches: Iterable[Interval]) -> list[Interval]:
+    """The same time as ascending, disjoint stretches. O(n log n)."""
+    found: list[Interval] = []
+    for stretch in sorted(stretches):
+        if found and stretch.start <= found[-1].end:
+            found[-1] = Interval(found[-1].start, max(found[-1].end, stretch.end))
+        else:
+            found.append(stretch)
+    return found

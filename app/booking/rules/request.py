@@ -2,52 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.booking.rules.opening import WeeklyHours, open_stretches
+from app.booking.rules.opening import OpenStretch, opening_intervals
 from app.kernel.clock import local_date, local_midnight
 from app.kernel.errors import InvalidInput
 from app.kernel.interval import Interval
 
+MINUTE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
-class BookingRules:
-    """One piece of equipment's own rules."""
+class Terms:
+    """How one piece of equipment may be reserved."""
 
     step: timedelta
     least: timedelta
     most: timedelta
     advance: timedelta
-    before: timedelta
-    after: timedelta
-    hours: tuple[WeeklyHours, ...]
+    setup: timedelta
+    cleanup: timedelta
+    hours: tuple[OpenStretch, ...]
 
+    def blocked(self, when: Interval) -> Interval:
+        """``when`` with the time to set up before and to clean after."""
+        return when.padded(before=self.setup, after=self.cleanup)
 
-def on_grid(moment: datetime, step: timedelta) -> bool:
-    return (moment - local_midnight(local_date(moment))) % step == timedelta()
-
-
-def refuse_unless_fit(when: Interval, rules: BookingRules, *, at: datetime) -> None:
-    """Errors: ``InvalidInput`` for the first rule that ``when`` breaks, naming the field and the remedy."""
-    minutes = timedelta(minutes=1)
-    if when.start <= at - rules.step:
-        raise InvalidInput("开始时间已过去，请选择现在之后的时段。", field="starts_at")
-    if when.start > at + rules.advance:
-        raise InvalidInput("最早可提前 %(days)s 天预约，请选择更近的日期。", field="starts_at", days=rules.advance.days)
-    if not on_grid(when.start, rules.step) or when.duration % rules.step:
-        raise InvalidInput(
-            "时段须按 %(step)s 分钟对齐，请调整开始或结束时间。", field="starts_at", step=rules.step // minutes
-        )
-    if when.duration < rules.least:
-        raise InvalidInput("每次至少预约 %(least)s 分钟，请延长时段。", field="ends_at", least=rules.least // minutes)
-    if when.duration > rules.most:
-        raise InvalidInput("每次最多预约 %(most)s 分钟，请缩短时段。", field="ends_at", most=rules.most // minutes)
-    if not any(stretch.encloses(when) for stretch in open_stretches(rules.hours, when)):
-        raise InvalidInput("该时段不在设备开放时间内，请选择开放时间内的时段。", field="starts_at")
+    def kept_from(self, taken: Iterable[Interval]) -> list[Interval]:
+        """Where a slot itself must not lie, so that its own blocked time meets none of ``taken``."""
+        return [other.padded(before=self.cleanup, after=self.setup) for other in taken]
 
 
 def next_on_grid(moment: datetime, step: timedelta) -> datetime:
     """``moment``, or the first moment after it whose distance from local midnight is whole steps."""
     midnight = local_midnight(local_date(moment))
     return midnight - (midnight - moment) // step * step
+
+
+def violations(when: Interval, *, terms: Terms, at: datetime) -> list[InvalidInput]:
+    """Everything that is wrong with the wish, each with its field and the remedy. A step's grace for the start."""
+    found = []
+    if when.start <= at - terms.step:
+        found.append(InvalidInput("开始时间已过去，请选择现在之后的时段。", field="starts_at"))
+    if when.start > at + terms.advance:
+        found.append(
+            InvalidInput("最早可提前 %(days)s 天预约，请选择更近的日期。", field="starts_at", days=terms.advance.days)
+        )
+    if next_on_grid(when.start, terms.step) != when.start or when.duration % terms.step:
+        found.append(
+            InvalidInput(
+                "时段须按 %(step)s 分钟对齐，请调整开始或结束时间。", field="starts_at", step=terms.step // MINUTE
+            )
+        )
+    if when.duration < terms.least:
+        least = terms.least // MINUTE
+        found.append(InvalidInput("每次至少预约 %(least)s 分钟，请延长时段。", field="ends_at", least=least))
+    if when.duration > terms.most:
+        most = terms.most // MINUTE
+        found.append(InvalidInput("每次最多预约 %(most)s 分钟，请缩短时段。", field="ends_at", most=most))
+    if not any(stretch.encloses(when) for stretch in opening_intervals(terms.hours, when)):
+        found.append(InvalidInput("该时段不在设备开放时间内，请选择开放时间内的时段。", field="starts_at"))
+    return found
