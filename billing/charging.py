@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,24 +14,31 @@ from app.catalogue.models import ChargeUnit, Equipment
 from app.kernel import clock
 from billing.models import Charge, ChargeProblem, Tariff
 from billing.rules.charge import ChargeLine, charge_lines
-from billing.rules.words import ChargeState, CustomerRelation
-from billing.tariffs import class_of, price_of, relation_of, tariff_on
+from billing.rules.words import CustomerRelation
+from billing.tariffs import PriceList, class_of, price_of
 from devices.rules.usage import Usage
 from devices.usage import finished_usage
 
 
 class Problem(StrEnum):
-    """Why a session waits for a person instead of being guessed at."""
+    """Why a session has no charge."""
 
     NO_ORGANIZATION = "no_organization"
     NO_TARIFF = "no_tariff"
     UNIT_NEEDS_QUANTITY = "unit_needs_quantity"
+    OWN_USE = "own_use"
+    FREE = "free"
+
+
+WAITING = frozenset({Problem.NO_ORGANIZATION, Problem.NO_TARIFF, Problem.UNIT_NEEDS_QUANTITY})
+"""What a person has to look at. Own use without an internal price and free use are settled as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     tariff: Tariff
     relation: CustomerRelation
+    organization_id: int
 
 
 def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int = 500) -> int:
@@ -44,12 +52,17 @@ def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int 
         select(ChargeProblem.usage_session_id, ChargeProblem.session_fingerprint),
     )
     found = finished_usage(session, until=until, settled=settled, limit=limit)
-    equipment = {
-        one.id: one
-        for one in session.scalars(select(Equipment).where(Equipment.id.in_({usage.equipment_id for usage in found})))
-    }
+    if not found:
+        return 0
+    ids = [usage.session_id for usage in found]
+    session.execute(delete(Charge).where(Charge.usage_session_id.in_(ids)))
+    session.execute(delete(ChargeProblem).where(ChargeProblem.usage_session_id.in_(ids)))
+    equipment_ids = {usage.equipment_id for usage in found}
+    equipment = {one.id: one for one in session.scalars(select(Equipment).where(Equipment.id.in_(equipment_ids)))}
+    prices = PriceList(session, equipment_ids)
     for usage in found:
-        _charge(session, usage, equipment[usage.equipment_id], at=at)
+        one = equipment[usage.equipment_id]
+        session.add_all(_priced(usage, one, _terms(prices, usage, one), at=at))
     session.flush()
     return len(found)
 
@@ -59,47 +72,44 @@ def reconsider_problems(session: Session, *, platform_id: int) -> None:
     session.execute(delete(ChargeProblem).where(ChargeProblem.platform_id == platform_id))
 
 
-def _charge(session: Session, usage: Usage, equipment: Equipment, *, at: datetime) -> None:
-    session.execute(
-        delete(Charge).where(Charge.usage_session_id == usage.session_id, Charge.state != ChargeState.INVOICED)
-    )
-    session.execute(delete(ChargeProblem).where(ChargeProblem.usage_session_id == usage.session_id))
-    terms = _terms(session, usage, equipment)
-    lines = charge_lines(usage.when.duration, price_of(terms.tariff)) if isinstance(terms, Terms) else []
-    if isinstance(terms, Terms) and usage.organization_id is not None and lines:
-        for line in lines:
-            session.add(_row(usage, equipment, terms, line, usage.organization_id, at=at))
-    else:
-        session.add(
-            ChargeProblem(
-                usage_session_id=usage.session_id,
-                session_fingerprint=usage.fingerprint,
-                platform_id=equipment.platform_id,
-                reason=terms.value if isinstance(terms, Problem) else "free",
-                noted_at=at,
-            )
-        )
-
-
-def _terms(session: Session, usage: Usage, equipment: Equipment) -> Terms | Problem:
+def _terms(prices: PriceList, usage: Usage, equipment: Equipment) -> Terms | Problem:
     if usage.organization_id is None:
         return Problem.NO_ORGANIZATION
     day = clock.local_date(usage.when.start)
-    relation = relation_of(session, platform_id=equipment.platform_id, organization_id=usage.organization_id, on=day)
-    tariff = tariff_on(session, equipment_id=equipment.id, customer_class=class_of(relation), on=day)
+    relation = prices.relation(equipment.platform_id, usage.organization_id, day)
+    tariff = prices.tariff(equipment.id, class_of(relation), day)
     if tariff is not None:
-        return Terms(tariff, relation)
+        return Terms(tariff, relation, usage.organization_id)
+    if relation is CustomerRelation.OWN_USE:
+        return Problem.OWN_USE
     return Problem.NO_TARIFF if equipment.charge_unit is ChargeUnit.HOUR else Problem.UNIT_NEEDS_QUANTITY
 
 
-def _row(
-    usage: Usage, equipment: Equipment, terms: Terms, line: ChargeLine, organization_id: int, *, at: datetime
-) -> Charge:
+def _priced(
+    usage: Usage, equipment: Equipment, terms: Terms | Problem, *, at: datetime
+) -> Sequence[Charge | ChargeProblem]:
+    """The charges of one session, or why there are none."""
+    if isinstance(terms, Terms):
+        lines = charge_lines(usage.when.duration, price_of(terms.tariff))
+        if lines:
+            return [_row(usage, equipment, terms, line, at=at) for line in lines]
+    return [
+        ChargeProblem(
+            usage_session_id=usage.session_id,
+            session_fingerprint=usage.fingerprint,
+            platform_id=equipment.platform_id,
+            reason=terms.value if isinstance(terms, Problem) else Problem.FREE.value,
+            noted_at=at,
+        )
+    ]
+
+
+def _row(usage: Usage, equipment: Equipment, terms: Terms, line: ChargeLine, *, at: datetime) -> Charge:
     return Charge(
         usage_session_id=usage.session_id,
         session_fingerprint=usage.fingerprint,
         platform_id=equipment.platform_id,
-        organization_id=organization_id,
+        organization_id=terms.organization_id,
         equipment_id=equipment.id,
         tariff_id=terms.tariff.id,
         kind=line.kind,

@@ -13,6 +13,7 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import ZERO, Money
 from billing.invoicing import invoice_or_refuse, number_and_issue
 from billing.models import Invoice, InvoiceLine
+from billing.rules.tax import Taxed, credited
 from billing.rules.words import InvoiceKind, InvoiceState
 
 
@@ -59,8 +60,8 @@ def credit(
                 position=line.position,
                 left=str(gross_left),
             )
-        net = net_left if gross == gross_left else Money.rounded(gross.yuan / (1 + line.tax_rate))
-        note.lines.append(_mirror(position, line, net=net, gross=gross))
+        part = credited(gross, rate=line.tax_rate, net_left=net_left, gross_left=gross_left)
+        note.lines.append(_mirror(position, line, part))
     session.add(note)
     session.flush()
     number_and_issue(session, note, by=by, at=at)
@@ -82,20 +83,20 @@ def what_is_left(session: Session, invoice: Invoice) -> dict[int, tuple[Money, M
     }
 
 
-def _mirror(position: int, line: InvoiceLine, *, net: Money, gross: Money) -> InvoiceLine:
+def _mirror(position: int, line: InvoiceLine, part: Taxed) -> InvoiceLine:
     return InvoiceLine(
         position=position,
         credits_line_id=line.id,
         description_zh=f"红冲：{line.description_zh}",
         description_en=f"Credit: {line.description_en}",
-        explanation_zh=f"冲减原结算单第 {line.position} 行 ¥{gross.yuan:,.2f}",
-        explanation_en=f"Takes back ¥{gross.yuan:,.2f} of line {line.position} of the invoice",
+        explanation_zh=f"冲减原结算单第 {line.position} 行 ¥{part.gross.yuan:,.2f}",
+        explanation_en=f"Takes back ¥{part.gross.yuan:,.2f} of line {line.position} of the invoice",
         quantity=1,
         unit="次",
-        unit_price=-gross.yuan,
-        net_fen=-net,
-        tax_fen=net - gross,
-        gross_fen=-gross,
+        unit_price=-part.gross.yuan,
+        net_fen=-part.net,
+        tax_fen=-part.tax,
+        gross_fen=-part.gross,
         tax_rate=line.tax_rate,
         tax_code=line.tax_code,
         category=line.category,

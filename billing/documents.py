@@ -13,7 +13,7 @@ import typst
 
 from app.identity.models import Organization
 from billing.models import Invoice, InvoiceLine
-from billing.rules.charge import plain
+from billing.rules.charge import plain, price_text
 from billing.rules.numerals import capital_numerals
 from billing.rules.words import InvoiceKind
 
@@ -78,7 +78,7 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "served_on": line.served_on.isoformat(),
         "quantity": plain(line.quantity),
         "unit": line.unit,
-        "unit_price": f"{line.unit_price:,.2f}",
+        "unit_price": price_text(line.unit_price),
         "net": f"{line.net_fen.yuan:,.2f}",
         "tax_rate": f"{plain(line.tax_rate * Decimal(100))} %",
         "tax": f"{line.tax_fen.yuan:,.2f}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import select, update
@@ -16,7 +17,7 @@ from app.kernel.interval import local_month
 from app.kernel.money import ZERO, total
 from billing.models import Charge, Invoice, InvoiceCounter, InvoiceLine
 from billing.rules.words import ChargeKind, ChargeState, InvoiceKind, InvoiceState
-from devices.usage import freeze_usage
+from devices.usage import fingerprints_of, freeze_usage
 
 UNITS = {ChargeKind.HOURS: "h", ChargeKind.SETUP: "次"}
 
@@ -28,7 +29,8 @@ def issue_month(
 
     Two at once: one issues, the other hears that nothing is left. All or nothing, O(charges).
 
-    Errors: ``Conflict`` when nothing is approved, or something of the month still waits for review.
+    Errors: ``Conflict`` when nothing is approved, something of the month still waits for review, or
+    a session changed since it was charged.
     """
     span = local_month(month.year, month.month)
     charges = session.scalars(
@@ -70,9 +72,19 @@ def issue_month(
     session.flush()
     for charge in charges:
         charge.state = ChargeState.INVOICED
-    freeze_usage(session, {charge.usage_session_id for charge in charges}, at=at)
+    _freeze(session, charges, at=at)
     number_and_issue(session, invoice, by=by, at=at)
     return invoice
+
+
+def _freeze(session: Session, charges: Sequence[Charge], *, at: datetime) -> None:
+    """Freeze first, compare then: in between, metering can no longer change what the charges rest on."""
+    ids = {charge.usage_session_id for charge in charges}
+    freeze_usage(session, ids, at=at)
+    now = fingerprints_of(session, ids)
+    changed = {one.usage_session_id for one in charges if now[one.usage_session_id] != one.session_fingerprint}
+    if changed:
+        raise Conflict("有 %(count)s 次使用的读数刚有变化，正在重新计费，请稍后审核再开具。", count=len(changed))
 
 
 def number_and_issue(session: Session, invoice: Invoice, *, by: int, at: datetime) -> None:

@@ -50,6 +50,29 @@ def tariff_on(session: Session, *, equipment_id: int, customer_class: CustomerCl
     )
 
 
+class PriceList:
+    """The prices of some equipment and how customers stand to its platforms, read once for many sessions."""
+
+    def __init__(self, session: Session, equipment_ids: Collection[int]) -> None:
+        self._session = session
+        self._relations: dict[tuple[int, int, date], CustomerRelation] = {}
+        self._tariffs: dict[tuple[int, CustomerClass], list[Tariff]] = {}
+        for tariff in session.scalars(select(Tariff).where(Tariff.equipment_id.in_(equipment_ids))):
+            self._tariffs.setdefault((tariff.equipment_id, tariff.customer_class), []).append(tariff)
+
+    def tariff(self, equipment_id: int, customer_class: CustomerClass, on: date) -> Tariff | None:
+        versions = self._tariffs.get((equipment_id, customer_class), ())
+        return next((one for one in versions if one.days.contains(on)), None)
+
+    def relation(self, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
+        key = (platform_id, organization_id, on)
+        if key not in self._relations:
+            self._relations[key] = relation_of(
+                self._session, platform_id=platform_id, organization_id=organization_id, on=on
+            )
+        return self._relations[key]
+
+
 def prices_of(session: Session, equipment_ids: Collection[int], *, on: date) -> dict[int, Tariff]:
     """Today's price for outsiders of each piece of equipment, for lists. One query."""
     rows = session.scalars(

@@ -165,6 +165,12 @@ def freeze_usage(session: Session, session_ids: Collection[int], *, at: datetime
     )
 
 
+def fingerprints_of(session: Session, session_ids: Collection[int]) -> dict[int, str]:
+    """What each session's fingerprint is now."""
+    rows = session.execute(select(UsageSession.id, UsageSession.fingerprint).where(UsageSession.id.in_(session_ids)))
+    return dict(rows.all())
+
+
 def power_curve(
     session: Session, meter_id: int, within: Interval, *, points: int = 400
 ) -> list[tuple[datetime, float]]:

@@ -10,7 +10,7 @@ from app.kernel.money import Money
 from billing.rules.tax import Taxed, taxed
 from billing.rules.words import ChargeKind, RevenueCategory
 
-HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,11 @@ class ChargeLine:
 
 def billable_hours(used: timedelta, price: Price) -> Decimal:
     """Hours to pay: the used time rounded up to the increment, and at least the minimum."""
-    steps = -(-used // price.increment)
-    return max(Decimal(steps * (price.increment // timedelta(seconds=1))) / 3600, price.minimum_hours)
+    return max(Decimal(_rounded_up(used, price) // SECOND) / 3600, price.minimum_hours)
+
+
+def _rounded_up(used: timedelta, price: Price) -> timedelta:
+    return -(-used // price.increment) * price.increment
 
 
 def charge_lines(used: timedelta, price: Price) -> list[ChargeLine]:
@@ -57,16 +60,15 @@ def charge_lines(used: timedelta, price: Price) -> list[ChargeLine]:
 def _hours(used: timedelta, price: Price) -> ChargeLine:
     hours = billable_hours(used, price)
     amount = taxed(hours * price.rate_yuan, rate=price.tax_rate, includes_tax=price.includes_tax)
-    step = Decimal(price.increment // timedelta(seconds=1)) / 3600
-    rounded_up = Decimal(-(-used // price.increment)) * step
-    minimum = hours > rounded_up
-    zh = f"实际使用 {_clock_zh(used)}，按 {plain(step)} h 进位为 {plain(rounded_up)} h"
-    en = f"Used {_clock_en(used)}, rounded up in steps of {plain(step)} h to {plain(rounded_up)} h"
-    if minimum:
-        zh += f"，不足最低 {plain(hours)} h 按 {plain(hours)} h 计"
-        en += f", charged as the minimum of {plain(hours)} h"
-    zh += f"；{plain(hours)} h × ¥{price.rate_yuan:,.2f}/h = {_sum_zh(amount, price)}"
-    en += f"; {plain(hours)} h × ¥{price.rate_yuan:,.2f}/h = {_sum_en(amount, price)}"
+    step, paid = _in_hours(price.increment), _in_hours(_rounded_up(used, price))
+    zh = f"实际使用 {_clock_zh(used)}，按 {step} h 进位为 {paid} h"
+    en = f"Used {_clock_en(used)}, rounded up in steps of {step} h to {paid} h"
+    if hours * 3600 > _rounded_up(used, price) // SECOND:
+        paid = plain(hours)
+        zh += f"，不足最低 {paid} h 按 {paid} h 计"
+        en += f", charged as the minimum of {paid} h"
+    zh += f"；{paid} h × ¥{price_text(price.rate_yuan)}/h = {_sum_zh(amount, price)}"
+    en += f"; {paid} h × ¥{price_text(price.rate_yuan)}/h = {_sum_en(amount, price)}"
     return ChargeLine(ChargeKind.HOURS, hours, price.rate_yuan, amount, zh, en)
 
 
@@ -87,6 +89,20 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
+def price_text(yuan: Decimal) -> str:
+    """A unit price with at least two and at most four decimals; none of them is rounded away."""
+    text = f"{yuan:,.4f}"
+    return text[:-2] if text.endswith("00") else text.rstrip("0")
+
+
+def _in_hours(length: timedelta) -> str:
+    """Hours, exactly: ``2.4``, or ``143/60`` where decimals would have no end."""
+    seconds = length // SECOND
+    if seconds % 9 == 0:
+        return plain(Decimal(seconds) / 3600)
+    return f"{seconds // 60}/60" if seconds % 60 == 0 else f"{seconds}/3600"
+
+
 def _sum_zh(amount: Taxed, price: Price) -> str:
     rate = plain(price.tax_rate * 100)
     if price.includes_tax:
@@ -102,7 +118,7 @@ def _sum_en(amount: Taxed, price: Price) -> str:
 
 
 def _clock(used: timedelta) -> tuple[int, int, int]:
-    minutes, seconds = divmod(used // timedelta(seconds=1), 60)
+    minutes, seconds = divmod(used // SECOND, 60)
     return *divmod(minutes, 60), seconds
 
 

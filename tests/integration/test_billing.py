@@ -17,7 +17,7 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.assessing import assess_platform, judge_platform
-from billing.charging import charge_usage
+from billing.charging import WAITING, Problem, charge_usage, reconsider_problems
 from billing.correcting import credit, what_is_left
 from billing.documents import invoice_pdf
 from billing.invoicing import issue_month
@@ -117,6 +117,19 @@ def test_what_cannot_be_priced_waits_for_a_person_and_is_not_tried_for_ever(sess
     assert world.charge() == 0
     assert set(session.scalars(select(ChargeProblem.reason))) == {"no_organization", "no_tariff"}
     assert session.scalar(select(func.count()).select_from(Charge)) == 0
+    makers.tariff(session, of=unpriced)
+    reconsider_problems(session, platform_id=world.platform.id)
+    world.charge()
+    assert list(session.scalars(select(ChargeProblem.reason))) == ["no_organization"]
+    assert set(session.scalars(select(Charge.equipment_id))) == {unpriced.id}
+
+
+def test_own_use_without_a_price_asks_nobody_and_is_no_charge(session, world):
+    world.firm = world.operator
+    world.used()
+    assert world.charge() == 1
+    assert list(session.scalars(select(ChargeProblem.reason))) == ["own_use"]
+    assert Problem.OWN_USE not in WAITING
 
 
 def test_an_invoice_is_the_sum_of_its_lines_and_never_changes(session, world):
@@ -142,6 +155,21 @@ def test_what_was_not_reviewed_is_not_invoiced(world):
     world.charge()
     with pytest.raises(Conflict, match="待审核"):
         world.issue()
+
+
+def test_a_session_that_changed_since_it_was_charged_is_not_invoiced(session, world):
+    usage = world.used()
+    world.charge()
+    world.approve_all()
+    usage.fingerprint = "later"
+    session.commit()
+    with pytest.raises(Conflict, match="重新计费"):
+        world.issue()
+    session.rollback()
+    assert world.charge() == 1
+    world.approve_all()
+    assert world.issue().gross_fen == Money.of(2640)
+    assert world.charge() == 0
 
 
 def test_numbers_have_no_gap_when_many_issue_at_once(app, session, world):

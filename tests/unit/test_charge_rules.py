@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from app.kernel.money import Money
 from billing.rules.charge import Price, billable_hours, charge_lines
 from billing.rules.numerals import DIGITS, capital_numerals
-from billing.rules.tax import taxed
+from billing.rules.tax import credited, taxed
 from billing.rules.words import RevenueCategory
 
 
@@ -59,6 +60,31 @@ def test_longer_use_never_costs_less(one, other, rate, step, includes_tax):
     terms = price(rate_yuan=rate, increment=step, includes_tax=includes_tax)
     costs = [sum(line.amount.gross.fen for line in charge_lines(used, terms)) for used in sorted((one, other))]
     assert costs[0] <= costs[1]
+
+
+@given(uses, st.decimals("0.0001", "9999", places=4), steps | st.just(timedelta(seconds=100)), st.booleans())
+def test_every_explanation_can_be_worked_out_by_hand(used, rate, step, includes_tax):
+    terms = price(rate_yuan=rate, increment=step, includes_tax=includes_tax, setup_fee=Money(0))
+    for line in charge_lines(used, terms):
+        for told in (line.explanation_zh, line.explanation_en):
+            above, below, per_hour, said = re.search(
+                r"[；;] ?([\d.]+)(?:/(\d+))? h × ¥([\d,.]+)/h = ¥([\d,.]+\d)", told
+            ).groups()
+            exact = Fraction(above) / Fraction(below or 1) * Fraction(per_hour.replace(",", ""))
+            assert abs(exact - Fraction(said.replace(",", ""))) <= Fraction("0.005")
+
+
+@given(st.data(), st.integers(1, 500), st.sampled_from(["0", "0.01", "0.06", "0.13"]))
+def test_credit_notes_take_a_line_back_to_exactly_nothing(data, fen, rate):
+    whole = taxed(Money(fen).yuan, rate=Decimal(rate), includes_tax=True)
+    net_left, gross_left = whole.net, whole.gross
+    while gross_left:
+        gross = Money(data.draw(st.integers(1, gross_left.fen)))
+        part = credited(gross, rate=Decimal(rate), net_left=net_left, gross_left=gross_left)
+        assert part.gross == part.net + part.tax
+        net_left, gross_left = net_left - part.net, gross_left - part.gross
+        assert Money(0) <= net_left <= gross_left
+    assert net_left == Money(0)
 
 
 @given(
