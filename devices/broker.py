@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,17 +22,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from app.kernel.errors import Refusal
+from app.kernel.errors import InvalidInput, Refusal
 
 Kind = Literal["mosquitto", "iotcore"]
 HOST = "127.0.0.1"
 DEFAULT_PORT = 18830
 LARGEST_MESSAGE = 256 * 1024
 START_LIMIT_S = 15.0
+STOP_LIMIT_S = 10.0
 HASH_ROUNDS = 101
 LISTENER = "listener"
 
@@ -59,6 +62,9 @@ def meter_password(key: bytes, code: str, version: int) -> str:
 
 
 def meter_account(code: str, shard: int, password: str) -> Account:
+    """Errors: ``InvalidInput`` for a code that would mean more than one meter in a topic or an account file."""
+    if not re.fullmatch(r'[^\s+#/:"]+', code):
+        raise InvalidInput('表计编号不能含空白或 + # / : " 等字符。', field="code", code=code)
     own = f"m/{shard}/{code}/#"
     return Account(code, password, may_publish=(own,), may_read=(own,))
 
@@ -96,6 +102,7 @@ class PrivateBroker:
         Errors: ``BrokerFailed`` for a taken port or a broker that ends at once.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._end_orphan()
         if _answers(self.port):
             raise BrokerFailed(
                 "端口 %(port)s 已被占用。请停止占用它的程序，或设置 PILOTSHARE_MQTT_PORT 使用另一个端口。",
@@ -107,7 +114,7 @@ class PrivateBroker:
             command = [_mosquitto() or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
         else:
             self._write_iotcore(accounts)
-            options = json.dumps({"config_path": str(self.folder / "broker.toml")})
+            options = json.dumps({"config_path": str(self.folder / "broker.toml")}, ensure_ascii=False)
             command = [sys.executable, "-P", "-m", "iotcore._serve", options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -118,6 +125,7 @@ class PrivateBroker:
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops the broker last
             )
+        (self.folder / "processes").write_text(f"{os.getpid()} {self._process.pid}")
         limit = time.monotonic() + START_LIMIT_S
         while not _answers(self.port):
             if self._process.poll() is not None or time.monotonic() > limit:
@@ -142,6 +150,23 @@ class PrivateBroker:
         """End it as a crash would."""
         self._end(signal.SIGKILL)
 
+    def _end_orphan(self) -> None:
+        """End what a killed supervisor left running: mosquitto does not notice, and iotcore takes a moment."""
+        try:
+            supervisor, broker = (self.folder / "processes").read_text().split()
+            orphaned = f"PPid:\t{supervisor}\n" not in Path(f"/proc/{broker}/status").read_text()
+        except (OSError, ValueError):
+            return
+        files = os.fsencode(f"{self.folder}/")
+        if orphaned and files in _command_line(broker):
+            with suppress(ProcessLookupError):
+                os.kill(int(broker), signal.SIGTERM)
+        limit = time.monotonic() + STOP_LIMIT_S
+        while orphaned and _lives(broker) and (files in _command_line(broker) or _answers(self.port)):
+            if time.monotonic() > limit:
+                return
+            time.sleep(0.02)
+
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
@@ -149,10 +174,10 @@ class PrivateBroker:
         if process.poll() is None:
             process.send_signal(how)
         try:
-            process.wait(10)
+            process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(STOP_LIMIT_S)
         if process.stdin is not None:
             process.stdin.close()
 
@@ -247,6 +272,17 @@ def _mosquitto_hash(password: str) -> str:
 def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
+
+
+def _lives(process_id: str) -> bool:
+    return Path(f"/proc/{process_id}").exists()
+
+
+def _command_line(process_id: str) -> bytes:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _answers(port: int) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from app.kernel.errors import InvalidInput
 from devices import broker as brokers
 from devices.broker import BrokerFailed, PrivateBroker, listener_account, meter_account, meter_password
 
@@ -121,6 +124,32 @@ def test_a_revoked_account_is_not_let_in_again(broker):
     assert revoked.answer != "Success"
     kept.close()
     revoked.close()
+
+
+def test_a_broker_whose_owner_was_killed_gives_way_to_the_next(broker, tmp_path):
+    folder, port = tmp_path / "orphan", brokers._free_port()
+    script = (
+        "import sys; from pathlib import Path; from devices.broker import PrivateBroker;"
+        "PrivateBroker(Path(sys.argv[1]), port=int(sys.argv[2]), prefer=sys.argv[3]).start([]);"
+        "print('up', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(port), broker.kind]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout.readline() == "up\n"
+        with pytest.raises(BrokerFailed, match=str(port)):  # a living owner keeps its broker
+            PrivateBroker(folder, port=port, prefer=broker.kind).start(ACCOUNTS)
+        owner.kill()
+    with PrivateBroker(folder, port=port, prefer=broker.kind) as heir:
+        heir.start(ACCOUNTS)
+        meter = Client(port, "a1", "one")
+        assert meter.answer == "Success"
+        meter.close()
+
+
+@pytest.mark.parametrize("code", ["+", "a/b", "#", "a1\nuser listener", "a:b", ""])
+def test_a_code_that_would_open_other_topics_gets_no_account(code):
+    with pytest.raises(InvalidInput):
+        meter_account(code, 0, "secret")
 
 
 def test_a_taken_port_is_said(broker, tmp_path):
