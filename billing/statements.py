@@ -1,0 +1,203 @@
+"""The door of billing: what pages and exports read. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from app.identity.models import Organization
+from app.kernel.errors import NotFound
+from app.kernel.interval import local_month
+from app.kernel.money import ZERO, Money, total
+from billing.assessing import judge_platform
+from billing.charging import WAITING
+from billing.correcting import what_is_left
+from billing.models import Charge, ChargeProblem, Invoice, InvoiceLine, Payment, RevenueEntry
+from billing.paying import amount_due
+from billing.rules.grant import Grant, Step
+from billing.rules.revenue import Entry, RevenueYear
+from billing.rules.words import ChargeState, InvoiceKind, RevenueCategory
+from devices import usage as door
+from devices.rules.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceView:
+    """An invoice or credit note and what came of it. ``left`` is what of each line can still be credited."""
+
+    invoice: Invoice
+    payments: Sequence[Payment]
+    notes: Sequence[Invoice]
+    due: Money
+    left: Mapping[int, Money]
+
+
+@dataclass(frozen=True, slots=True)
+class FirmMonth:
+    """One firm's charges of one month on one platform, by time of service."""
+
+    organization: Organization
+    charges: Sequence[Charge]
+
+    def gross(self, *states: ChargeState) -> Money:
+        """The sum of the charges in these states, or of all."""
+        return total([one.gross_fen for one in self.charges if not states or one.state in states])
+
+    def count(self, state: ChargeState) -> int:
+        return sum(one.state is state for one in self.charges)
+
+    @property
+    def ready(self) -> bool:
+        """Whether an invoice can be issued: something is approved and nothing waits for review."""
+        return self.count(ChargeState.APPROVED) > 0 and self.count(ChargeState.PROPOSED) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class MonthReview:
+    """A platform's month: each firm's charges, and the sessions that wait for a person."""
+
+    firms: Sequence[FirmMonth]
+    problems: Sequence[tuple[ChargeProblem, Usage]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformYear:
+    """How one year's subsidy comes about. ``entries`` carry the invoice line's id as ``line_ref``."""
+
+    year: int
+    revenue: RevenueYear
+    grant: Grant | None
+    steps: Sequence[Step]
+    flags: Sequence[str]
+
+    @property
+    def by_month(self) -> dict[date, tuple[Money, Money]]:
+        """Counted and not counted, by the first day of each month that has revenue."""
+        months: dict[date, list[Entry]] = {}
+        for entry in self.revenue.entries:
+            months.setdefault(entry.on.replace(day=1), []).append(entry)
+        return {first: _counted_or_not(months[first]) for first in sorted(months)}
+
+    @property
+    def by_category(self) -> dict[RevenueCategory, tuple[Money, Money]]:
+        """Counted and not counted, by kind of income."""
+        kinds: dict[RevenueCategory, list[Entry]] = {}
+        for entry in self.revenue.entries:
+            kinds.setdefault(entry.category, []).append(entry)
+        return {kind: _counted_or_not(kinds[kind]) for kind in RevenueCategory if kind in kinds}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePath:
+    """From an invoice line back to the use that it charges. A credit note's line leads over the one it credits."""
+
+    line: InvoiceLine
+    credited: InvoiceLine | None
+    revenue: RevenueEntry | None
+    charge: Charge
+    usage: Usage
+
+
+def invoices_of(
+    *,
+    platform_ids: Collection[int] | None = None,
+    organization_ids: Collection[int] | None = None,
+    month: date | None = None,
+) -> Select[Invoice]:
+    """Invoices and credit notes as a query, latest first. ``None`` leaves that side open."""
+    query = select(Invoice).options(
+        joinedload(Invoice.platform), joinedload(Invoice.seller), joinedload(Invoice.organization)
+    )
+    if platform_ids is not None:
+        query = query.where(Invoice.platform_id.in_(platform_ids))
+    if organization_ids is not None:
+        query = query.where(Invoice.organization_id.in_(organization_ids))
+    if month is not None:
+        query = query.where(Invoice.month == month.replace(day=1))
+    return query.order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+
+
+def invoice_view(session: Session, invoice_id: int) -> InvoiceView:
+    """Errors: ``NotFound``."""
+    invoice = session.scalar(invoices_of().where(Invoice.id == invoice_id).options(selectinload(Invoice.lines)))
+    if invoice is None:
+        raise NotFound("没有这张结算单。")
+    payments = session.scalars(select(Payment).where(Payment.invoice_id == invoice_id).order_by(Payment.id)).all()
+    notes = session.scalars(invoices_of().where(Invoice.credits_id == invoice_id)).all()
+    if invoice.kind is not InvoiceKind.INVOICE:
+        return InvoiceView(invoice, payments, notes, ZERO, {})
+    left = {line_id: gross for line_id, (_, gross) in what_is_left(session, invoice).items()}
+    return InvoiceView(invoice, payments, notes, amount_due(session, invoice), left)
+
+
+def month_review(session: Session, *, platform_id: int, month: date) -> MonthReview:
+    """What was charged for use that began in that month, firms by name."""
+    span = local_month(month.year, month.month)
+    charges = session.scalars(
+        select(Charge)
+        .where(Charge.platform_id == platform_id, Charge.served_at >= span.start, Charge.served_at < span.end)
+        .options(joinedload(Charge.organization), joinedload(Charge.equipment))
+        .order_by(Charge.served_at, Charge.id)
+    ).all()
+    firms: dict[int, list[Charge]] = {}
+    for charge in charges:
+        firms.setdefault(charge.organization_id, []).append(charge)
+    problems = session.scalars(
+        select(ChargeProblem).where(ChargeProblem.platform_id == platform_id, ChargeProblem.reason.in_(WAITING))
+    ).all()
+    used = door.usages_by_id(session, [problem.usage_session_id for problem in problems])
+    waiting = [(problem, used[problem.usage_session_id]) for problem in problems]
+    return MonthReview(
+        firms=sorted(
+            (FirmMonth(own[0].organization, own) for own in firms.values()), key=lambda f: f.organization.name
+        ),
+        problems=sorted(
+            ((problem, usage) for problem, usage in waiting if span.contains(usage.when.start)),
+            key=lambda pair: pair[1].when.start,
+        ),
+    )
+
+
+def charges_of_sessions(session: Session, session_ids: Collection[int]) -> dict[int, list[Charge]]:
+    """The charges of each usage session that has some. One query."""
+    found: dict[int, list[Charge]] = {}
+    for charge in session.scalars(
+        select(Charge).where(Charge.usage_session_id.in_(session_ids)).order_by(Charge.usage_session_id, Charge.id)
+    ):
+        found.setdefault(charge.usage_session_id, []).append(charge)
+    return found
+
+
+def platform_year(session: Session, platform_id: int, year: int) -> PlatformYear:
+    """A year as it follows from what is recorded now; empty if nothing is."""
+    _, judgement = judge_platform(session, platform_id)
+    return PlatformYear(
+        year=year,
+        revenue=next((one for one in judgement.revenue_years if one.year == year), RevenueYear(year)),
+        grant=next((one for one in judgement.grants if one.year == year), None),
+        steps=judgement.steps_of(year),
+        flags=judgement.flags,
+    )
+
+
+def evidence_path(session: Session, line_id: int) -> EvidencePath:
+    """Errors: ``NotFound``."""
+    line = session.get(InvoiceLine, line_id)
+    if line is None:
+        raise NotFound("没有这一行。")
+    credited = None if line.credits_line_id is None else session.get_one(InvoiceLine, line.credits_line_id)
+    charge = (credited or line).charge
+    used = None if charge is None else door.usage(session, charge.usage_session_id)
+    if charge is None or used is None:
+        raise ValueError(f"invoice line {line_id} has no charge or no use behind it")
+    revenue = session.scalar(select(RevenueEntry).where(RevenueEntry.invoice_line_id == line_id))
+    return EvidencePath(line, credited, revenue, charge, used)
+
+
+def _counted_or_not(entries: Sequence[Entry]) -> tuple[Money, Money]:
+    counted = total([entry.counted for entry in entries])
+    return counted, total([entry.amount for entry in entries]) - counted
