@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -91,7 +92,7 @@ def _mirror(position: int, line: InvoiceLine, part: Taxed) -> InvoiceLine:
         description_en=f"Credit: {line.description_en}",
         explanation_zh=f"冲减原结算单第 {line.position} 行 ¥{part.gross.yuan:,.2f}",
         explanation_en=f"Takes back ¥{part.gross.yuan:,.2f} of line {line.position} of the invoice",
-        quantity=1,
+        quantity=Decimal(1),
         unit="次",
         unit_price=-part.gross.yuan,
         net_fen=-part.net,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -19,7 +21,7 @@ from app.kernel.money import Money, total
 from billing.assessing import assess_platform, judge_platform
 from billing.charging import WAITING, Problem, charge_usage, reconsider_problems
 from billing.correcting import credit, what_is_left
-from billing.documents import invoice_pdf
+from billing.documents import _set, _told, invoice_pdf
 from billing.invoicing import issue_month
 from billing.models import Charge, ChargeProblem, Evaluation, Invoice, RevenueEntry
 from billing.paying import amount_due, record_payment
@@ -276,5 +278,26 @@ def test_the_printed_invoice_says_it_all_and_is_the_same_twice(world):
         "2,640.00",
         "机时费",
         "6%",
+        "2026-06-1008:00–10:23·电表计量",
+        "2.4h×¥600.00/h=¥1,440.00",
+        "示例SAMPLE",
     ):
+        assert words in said
+
+
+def test_many_may_print_at_once(world):
+    printed = invoice_pdf(world.invoice())
+    data = json.dumps(_told(world.session.scalars(select(Invoice)).one()), ensure_ascii=False)
+    with ThreadPoolExecutor(8) as printers:
+        assert set(printers.map(_set, [data] * 16)) == {printed}
+
+
+def test_a_printed_credit_note_names_what_it_credits_and_why(session, world):
+    invoice = world.invoice()
+    note = credit(
+        session, invoice.id, amounts={invoice.lines[0].id: Money.of(100)}, reason="示例更正", by=world.finance.id, at=AT
+    )
+    pages = PdfReader(io.BytesIO(invoice_pdf(note))).pages
+    said = "".join("".join(page.extract_text() for page in pages).split())
+    for words in ("红字结算单", invoice.label, note.label, "示例更正", "负壹佰元整", "-100.00"):
         assert words in said
