@@ -155,6 +155,7 @@ class Publisher:
         self._connected = threading.Event()
         self._room = threading.Condition()
         self._under_way: set[int] = set()
+        self._receipts_before_note: set[int] = set()
         self.refused: str | None = None
         self._client = _client(f"meter-{username}", username, password, manual_ack=False)
         self._client.max_inflight_messages_set(200)
@@ -173,7 +174,10 @@ class Publisher:
 
     def _on_publish(self, client: mqtt.Client, _: Any, mid: int, reason: Any, properties: Any) -> None:
         with self._room:
-            self._under_way.discard(mid)
+            if mid in self._under_way:
+                self._under_way.discard(mid)
+            else:
+                self._receipts_before_note.add(mid)
             self._room.notify_all()
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
@@ -189,8 +193,13 @@ class Publisher:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Hand a message to the network thread; it is sent again after a reconnect until the broker has it."""
+        # Not under our lock: paho holds its own while it calls back, and each would wait for the other.
+        mid = self._client.publish(topic, payload, qos=1).mid
         with self._room:
-            self._under_way.add(self._client.publish(topic, payload, qos=1).mid)
+            if mid in self._receipts_before_note:
+                self._receipts_before_note.discard(mid)
+            else:
+                self._under_way.add(mid)
 
     def drain(self, *, most_left: int = 0, limit_s: float = 60.0) -> bool:
         """Wait until at most ``most_left`` messages are still without the broker's receipt."""
