@@ -24,13 +24,37 @@ SAMPLES = text(
     "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash FROM reading"
     " WHERE meter_id = CAST(:meter AS int) AND taken_at >= :since ORDER BY taken_at, boot, seq, content_hash"
 )
-TASKS = text("SELECT meter_id, dirty_from, xmin::text AS version FROM metering_task ORDER BY dirty_from LIMIT :limit")
+# Two kinds of work: meters with something new, and open sessions whose meter fell silent. A session that
+# goes on is derived from its start each time, so the longer it is, the rarer it is looked at again.
+WORK = text(
+    """
+    SELECT task.meter_id, task.dirty_from AS since, task.xmin::text AS version
+    FROM metering_task AS task
+    LEFT JOIN LATERAL (
+        SELECT open, derived_at, ended_at - started_at AS length FROM usage_session
+        WHERE meter_id = task.meter_id ORDER BY started_at DESC LIMIT 1
+    ) AS latest ON true
+    WHERE latest.open IS NOT TRUE OR latest.derived_at + latest.length / 300 <= :at
+    UNION ALL
+    SELECT meter.id, latest.started_at, NULL
+    FROM meter
+    JOIN LATERAL (
+        SELECT open, started_at FROM usage_session WHERE meter_id = meter.id ORDER BY started_at DESC LIMIT 1
+    ) AS latest ON latest.open
+    JOIN LATERAL (
+        SELECT max_gap_s FROM meter_profile WHERE meter_id = meter.id ORDER BY version DESC LIMIT 1
+    ) AS profile ON true
+    WHERE NOT EXISTS (
+        SELECT FROM reading
+        WHERE meter_id = meter.id AND taken_at >= :at - make_interval(secs => profile.max_gap_s)
+          AND (power_mw IS NOT NULL OR running IS NOT NULL)
+    )
+    ORDER BY since LIMIT :limit
+    """
+)
 ALONE = text("SELECT pg_try_advisory_xact_lock(CAST(:what AS int), CAST(:meter AS int))")
 # Whoever stored a reading meanwhile has touched the row: then its version differs and it stays.
 DONE = text("DELETE FROM metering_task WHERE meter_id = CAST(:meter AS int) AND xmin::text = :version")
-COME_BACK = text(
-    "UPDATE metering_task SET dirty_from = :since WHERE meter_id = CAST(:meter AS int) AND xmin::text = :version"
-)
 AGAIN = text(
     "INSERT INTO metering_task (meter_id, dirty_from) SELECT id, :since FROM meter"
     " WHERE equipment_id = CAST(:equipment AS int)"
@@ -41,20 +65,13 @@ AGAIN = text(
 def meter_readings(session: Session, *, at: datetime, limit: int = 100) -> int:
     """Derive the sessions of up to ``limit`` meters that have something new. Returns how many changed.
 
-    A meter whose run goes on keeps its task, so that the session grows and silence can end it.
-    Running it again changes nothing. O(readings since the last quiet moment) per meter.
+    Running it again changes nothing. O(readings since the start of the session at hand) per meter.
     """
     changed = 0
-    for task in session.execute(TASKS, {"limit": limit}).all():
-        if not session.scalar(ALONE, {"what": ONE_AT_A_TIME, "meter": task.meter_id}):
-            continue
-        open_since, did = _derive(session, task.meter_id, since=task.dirty_from, at=at)
-        changed += did
-        known = {"meter": task.meter_id, "version": task.version}
-        if open_since is None:
-            session.execute(DONE, known)
-        elif open_since != task.dirty_from:
-            session.execute(COME_BACK, {**known, "since": open_since})
+    for task in session.execute(WORK, {"limit": limit, "at": at}).all():
+        if session.scalar(ALONE, {"what": ONE_AT_A_TIME, "meter": task.meter_id}):
+            changed += _derive(session, task.meter_id, since=task.since, at=at)
+            session.execute(DONE, {"meter": task.meter_id, "version": task.version})
     return changed
 
 
@@ -75,42 +92,40 @@ def profile_of(stored: MeterProfile) -> Profile:
     )
 
 
-def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -> tuple[datetime | None, int]:
-    """Returns since when a run is going on, if one is, and how many sessions changed."""
+def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -> int:
     meter = session.get_one(Meter, meter_id)
     stored_profile = session.scalars(
         select(MeterProfile).where(MeterProfile.meter_id == meter_id).order_by(MeterProfile.version.desc()).limit(1)
     ).one()
     profile = profile_of(stored_profile)
-    quiet = profile.min_on + profile.min_off + profile.max_gap
-    since = _quiet_before(session, meter_id, since, quiet)
-    rows = session.execute(SAMPLES, {"meter": meter_id, "since": since - quiet})
+    reach = profile.min_on + profile.min_off + profile.max_gap
+    since = _start_of_touched(session, meter_id, since, reach)
+    rows = session.execute(SAMPLES, {"meter": meter_id, "since": since - reach})
     samples = [Sample(*row) for row in rows]
     if not samples:
-        return None, 0
+        return 0
     around = Interval(samples[0].taken_at, max(samples[-1].taken_at, at) + SECOND)
     slots = booked_slots(session, [meter.equipment_id], around)
     derived = [one for one in usage_sessions(samples, profile, slots, until=at) if one.when.end > since]
-    changed = _store(session, meter, stored_profile, derived, since=since, at=at)
-    return next((one.when.start for one in derived if one.open), None), changed
+    return _store(session, meter, stored_profile, derived, since=since, at=at)
 
 
-def _quiet_before(session: Session, meter_id: int, moment: datetime, quiet: timedelta) -> datetime:
-    """The start of the sessions that ``moment`` could still touch, or ``moment`` itself."""
-    while True:
-        earlier = session.scalar(
+def _start_of_touched(session: Session, meter_id: int, moment: datetime, reach: timedelta) -> datetime:
+    """Where to begin: the start of the earliest span that a reading at ``moment`` can touch, or ``moment``.
+
+    Before a span nothing has changed, so what was found there stands; the pieces of one span meet.
+    """
+    touched = UsageSession.ended_at > moment - reach
+    while (
+        earlier := session.scalar(
             select(UsageSession.started_at)
-            .where(
-                UsageSession.meter_id == meter_id,
-                UsageSession.ended_at > moment - quiet,
-                UsageSession.started_at < moment,
-            )
-            .order_by(UsageSession.started_at)
+            .where(UsageSession.meter_id == meter_id, UsageSession.started_at < moment, touched)
+            .order_by(UsageSession.started_at.desc())
             .limit(1)
         )
-        if earlier is None:
-            return moment
-        moment = earlier
+    ) is not None:
+        moment, touched = earlier, UsageSession.ended_at >= earlier
+    return moment
 
 
 def _store(
@@ -122,32 +137,38 @@ def _store(
     since: datetime,
     at: datetime,
 ) -> int:
+    """Make the stored sessions say what was derived, each under its old id where it has one."""
+    since = min([since, *(usage.when.start for usage in derived)])
     stored = session.scalars(
         select(UsageSession)
         .where(UsageSession.meter_id == meter.id, UsageSession.ended_at > since)
         .order_by(UsageSession.started_at)
     ).all()
     frozen = [row for row in stored if row.frozen_at is not None]
-    loose = [row for row in stored if row.frozen_at is None]
+    loose = {row.started_at: row for row in stored if row.frozen_at is None}
+    starts = {usage.when.start for usage in derived}
     changed = 0
     for usage in derived:
+        overlapping = [row for row in loose.values() if row.during.overlaps(usage.when)]
         if touched := [row for row in frozen if row.during.overlaps(usage.when)]:
+            for row in overlapping:  # what the proposal takes in waits for the person as well
+                del loose[row.started_at]
             if all(row.fingerprint != usage.fingerprint for row in touched):
-                _note_late(session, meter, touched[0], usage, at=at)
+                _note_late(session, touched[0], usage.fingerprint, _told(usage.when, usage.energy_mwh), at=at)
             continue
-        row = next((row for row in loose if row.started_at == usage.when.start), None) or next(
-            (row for row in loose if row.during.overlaps(usage.when)), None
-        )
-        if row is None:
-            row = UsageSession(meter_id=meter.id, equipment_id=meter.equipment_id)
-            session.add(row)
-        else:
-            loose.remove(row)
-            if row.fingerprint == usage.fingerprint:
+        known = loose.get(usage.when.start) or next((row for row in overlapping if row.started_at not in starts), None)
+        if known is not None:
+            del loose[known.started_at]
+            if known.fingerprint == usage.fingerprint:
                 continue
+        row = known or UsageSession(meter_id=meter.id, equipment_id=meter.equipment_id)
         _fill(row, usage, profile, at=at)
+        session.add(row)
         changed += 1
-    for row in loose:
+    for row in frozen:
+        if not any(usage.when.overlaps(row.during) for usage in derived):
+            _note_late(session, row, f"gone {row.fingerprint}", None, at=at)
+    for row in loose.values():
         session.delete(row)
         changed += 1
     session.flush()
@@ -172,18 +193,20 @@ def _fill(row: UsageSession, usage: DerivedUsage, profile: MeterProfile, *, at: 
     row.derived_at = at
 
 
-def _note_late(session: Session, meter: Meter, row: UsageSession, usage: DerivedUsage, *, at: datetime) -> None:
-    """Say once what the readings would now make of a frozen session; a person decides."""
+def _note_late(
+    session: Session, row: UsageSession, fingerprint: str, would_be: dict[str, Any] | None, *, at: datetime
+) -> None:
+    """Say once what the readings would now make of a frozen session, nothing perhaps; a person decides."""
     known = session.scalar(
-        select(LateChange.id).where(LateChange.meter_id == meter.id, LateChange.fingerprint == usage.fingerprint)
+        select(LateChange.id).where(LateChange.meter_id == row.meter_id, LateChange.fingerprint == fingerprint)
     )
     if known is None:
         session.add(
             LateChange(
-                meter_id=meter.id,
+                meter_id=row.meter_id,
                 usage_session_id=row.id,
-                fingerprint=usage.fingerprint,
-                proposal={"was": _told(row.during, row.energy_mwh), "would_be": _told(usage.when, usage.energy_mwh)},
+                fingerprint=fingerprint,
+                proposal={"was": _told(row.during, row.energy_mwh), "would_be": would_be},
                 noted_at=at,
             )
         )

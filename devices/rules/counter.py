@@ -1,6 +1,6 @@
 """Energy from a cumulative counter that may reset, dip or jump.
 
-Source: docs/metering.md, "Energy".
+Source: devices/README.md, "Energy".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from devices.rules.sample import Sample
 
 RESET_BELOW = 0.9  # a value under nine tenths of the last one is a new count, a smaller dip is noise
 JUMP_FACTOR = 1.2  # more than this over the rated power cannot have been used
+STEP_MWH = 10_000  # counters that show hundredths of a kWh move in steps of this size
 _HOUR = timedelta(hours=1)
 
 
@@ -43,12 +44,28 @@ class CountedEnergy:
         return any(start < moment <= end for moment in (*self.estimated_at, *self.quarantined_at))
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A counter value that was believed, with the highest one of its epoch."""
+
+    sample: Sample
+    height: int
+
+    def next(self, sample: Sample, value: int) -> tuple[int, bool, _Level]:
+        """The rise to ``value``, whether it starts a new epoch, and the level after it."""
+        if value < self.height * RESET_BELOW or (sample.boot != self.sample.boot and value < self.height):
+            return value, True, _Level(sample, value)
+        return max(0, value - self.height), False, _Level(sample, max(self.height, value))
+
+
 def counted_energy(samples: Sequence[Sample], *, rated_w: int) -> CountedEnergy:
-    """Follow one meter's counter through its epochs. O(n).
+    """Follow one meter's counter through its epochs, from its first value on. O(n).
 
     A reset (another boot with a lower value, or a fall below nine tenths) starts a new epoch in which
     the new value itself was used since; without a boot to explain it that is an estimate. A small dip
-    counts nothing until the old height is reached again.
+    counts nothing until the old height is reached again. A jump that the rated power cannot explain
+    is put aside: if the next value fits what was before, it was a spike; if it fits the jump, the
+    counter was set, and goes on from there.
 
     Shape: samples of one meter, ascending, without doubles.
     Units: milliwatt-hours.
@@ -57,28 +74,33 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int) -> CountedEnergy:
     totals: list[int] = []
     estimated: list[datetime] = []
     quarantined: list[datetime] = []
-    height = total = 0
-    before: Sample | None = None
+    total = 0
+    believed: _Level | None = None
+    aside: _Level | None = None
     for sample in samples:
-        if sample.energy_mwh is None:
-            continue
         value = sample.energy_mwh
-        if before is None:
-            height = value
+        if value is None:
+            continue
+        if believed is None:
+            believed = _Level(sample, value)
         else:
-            reset = value < height * RESET_BELOW or (sample.boot != before.boot and value < height)
-            rise = value if reset else max(0, value - height)
-            elapsed = sample.taken_at - before.taken_at
-            if rise > rated_w * 1000 * JUMP_FACTOR * (elapsed / _HOUR):
-                quarantined.append(sample.taken_at)
-                rise = 0
-                height = value
+            for level in (believed, aside):
+                if level is None:
+                    continue
+                rise, reset, reached = level.next(sample, value)
+                if _possible(rise, sample.taken_at - level.sample.taken_at, rated_w):
+                    if reset and sample.boot == level.sample.boot:
+                        estimated.append(sample.taken_at)
+                    total += rise
+                    believed, aside = reached, None
+                    break
             else:
-                height = value if reset else max(height, value)
-            if reset and sample.boot == before.boot:
-                estimated.append(sample.taken_at)
-            total += rise
+                quarantined.append(sample.taken_at)
+                aside = _Level(sample, value)
         moments.append(sample.taken_at)
         totals.append(total)
-        before = sample
     return CountedEnergy(tuple(moments), tuple(totals), tuple(estimated), tuple(quarantined))
+
+
+def _possible(rise_mwh: int, elapsed: timedelta, rated_w: int) -> bool:
+    return rise_mwh <= STEP_MWH + rated_w * 1000 * JUMP_FACTOR * (elapsed / _HOUR)

@@ -3,7 +3,8 @@
 A span that touches no slot is walk-up use. A span that touches slots belongs to them, from its very
 beginning to its very end: starting early and overrunning stay with the slot they adjoin. Where a span
 touches several slots it is cut at the start of each later one, so the time before it belongs to the
-slot before. Source: docs/metering.md, "Whose use it was".
+slot before. Slots of several units may overlap: then too the later one takes over where it starts,
+and of two that start together the one reserved first has it. Source: devices/README.md, "Whose use it was".
 """
 
 from __future__ import annotations
@@ -24,13 +25,21 @@ class Piece:
 
 
 def pieces(span: Interval, slots: Sequence[BookedSlot]) -> list[Piece]:
-    """Cut one span along the slots it touches. The pieces meet and cover the span. O(slots).
+    """Cut one span along the slots it touches. The pieces meet and cover the span. O(s log s) for s slots.
 
-    Shape: live slots of one piece of equipment, which never overlap, in any order.
+    Shape: live slots of one piece of equipment, in any order.
     """
-    touched = sorted((slot for slot in slots if slot.during.overlaps(span)), key=lambda slot: slot.during.start)
-    if not touched:
-        return [Piece(span, None)]
-    starts = [span.start, *(slot.during.start for slot in touched[1:])]
-    ends = [*starts[1:], span.end]
-    return [Piece(Interval(start, end), slot) for start, end, slot in zip(starts, ends, touched, strict=True)]
+    touched = sorted(
+        (slot for slot in slots if slot.during.overlaps(span)),
+        key=lambda slot: (max(slot.during.start, span.start), slot.reservation_id),
+    )
+    found: list[Piece] = []
+    rest = span
+    owner: BookedSlot | None = None
+    for slot in touched:
+        if owner is None:
+            owner = slot
+        elif slot.during.start > max(owner.during.start, span.start):
+            found.append(Piece(Interval(rest.start, slot.during.start), owner))
+            rest, owner = Interval(slot.during.start, rest.end), slot
+    return [*found, Piece(rest, owner)]

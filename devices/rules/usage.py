@@ -6,14 +6,13 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 
 from app.booking.rules.slot import BookedSlot
 from app.kernel.interval import Interval
 from devices.rules.counter import CountedEnergy, counted_energy
 from devices.rules.evidence import Evidence
-from devices.rules.matching import pieces
+from devices.rules.matching import Piece, pieces
 from devices.rules.sample import Sample
 from devices.rules.span import Profile, UsageSpan, usage_spans
 
@@ -90,13 +89,14 @@ def usage_sessions(
     Shape: samples of one meter; slots of its equipment.
     """
     ordered = sorted(set(samples), key=_in_order)
-    energy = counted_energy(ordered, rated_w=profile.rated_w)
     taken = [sample.taken_at for sample in ordered]
-    return [
-        _session(ordered, taken, energy, profile, span, piece.when, piece.slot)
-        for span in usage_spans(ordered, profile, until=until)
-        for piece in pieces(span.when, slots)
-    ]
+    found: list[DerivedUsage] = []
+    for span in usage_spans(ordered, profile, until=until):
+        # Only the readings inside decide, so it does not matter how far back somebody began to read.
+        within = ordered[bisect_left(taken, span.when.start) : bisect_right(taken, span.when.end)]
+        energy = counted_energy(within, rated_w=profile.rated_w)
+        found += [_session(within, energy, profile, span, piece) for piece in pieces(span.when, slots)]
+    return found
 
 
 def _in_order(sample: Sample) -> tuple[object, ...]:
@@ -104,23 +104,11 @@ def _in_order(sample: Sample) -> tuple[object, ...]:
 
 
 def _session(
-    ordered: Sequence[Sample],
-    taken: Sequence[datetime],
-    energy: CountedEnergy,
-    profile: Profile,
-    span: UsageSpan,
-    when: Interval,
-    slot: BookedSlot | None,
+    within: Sequence[Sample], energy: CountedEnergy, profile: Profile, span: UsageSpan, piece: Piece
 ) -> DerivedUsage:
+    when, slot = piece.when, piece.slot
     last = when.end == span.when.end
-    inside = ordered[bisect_left(taken, when.start) : bisect_right(taken, when.end)]
-    silences = (later.taken_at - earlier.taken_at for earlier, later in pairwise(inside))
-    gap = sum((silence for silence in silences if silence > profile.max_gap), timedelta())
-    if last and span.silent_until_end:
-        gap += profile.max_gap  # at least so much is not known
-    digest = hashlib.sha256()
-    for sample in inside:
-        digest.update(f"{sample.boot}/{sample.seq}/{sample.taken_at.isoformat()}/".encode() + sample.content_hash)
+    inside = [sample for sample in within if when.start <= sample.taken_at <= when.end]
     return DerivedUsage(
         when=when,
         reservation_id=slot.reservation_id if slot else None,
@@ -128,9 +116,18 @@ def _session(
         running=span.running_within(when),
         energy_mwh=energy.between(when.start, when.end),
         energy_estimated=energy.doubtful(when.start, when.end),
-        gap=gap,
+        gap=profile.max_gap if last and span.cut_by_silence else timedelta(),  # at least so much is not known
         readings_count=len(inside),
-        readings_digest=digest.hexdigest(),
+        readings_digest=readings_digest(inside),
         open=span.open and last,
         profile_version=profile.version,
     )
+
+
+def readings_digest(samples: Iterable[Sample]) -> str:
+    """What names exactly these readings, in this order. SHA-256, in hexadecimal."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        taken_at = sample.taken_at.astimezone(UTC).isoformat()
+        digest.update(f"{sample.boot}/{sample.seq}/{taken_at}/".encode() + sample.content_hash)
+    return digest.hexdigest()

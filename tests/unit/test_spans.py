@@ -1,42 +1,17 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.booking.rules.slot import BookedSlot
-from app.kernel.interval import Interval
-from devices.rules.counter import counted_energy
-from devices.rules.matching import pieces
-from devices.rules.sample import Sample
-from devices.rules.span import Profile, usage_spans
-from devices.rules.usage import usage_sessions
+from devices.rules.span import usage_spans
+from tests.unit.drawings import LATER, MINUTE, PROFILE, minutes, samples
 
-START = datetime(2026, 3, 2, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-PROFILE = Profile(
-    run_on_w=100, run_off_w=40, min_on=timedelta(seconds=60), min_off=10 * MINUTE, max_gap=5 * MINUTE, rated_w=2000
-)
-
-
-def samples(drawing: str, *, step: timedelta = MINUTE) -> list[Sample]:
-    """``#`` busy, ``-`` between the thresholds, ``.`` quiet, a blank is silence."""
-    watts = {"#": 500, "-": 60, ".": 5}
-    found, energy = [], 0
-    for number, mark in enumerate(drawing):
-        if mark != " ":
-            energy += watts[mark] * 1000 // 60
-            found.append(
-                Sample(START + number * step, 1, number + 1, watts[mark] * 1000, energy, None, bytes([number % 251]))
-            )
-    return found
-
-
-def minutes(spans) -> list[tuple[int, int]]:
-    return [((span.when.start - START) // MINUTE, (span.when.end - START) // MINUTE) for span in spans]
+SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -44,108 +19,99 @@ def minutes(spans) -> list[tuple[int, int]]:
     [
         ("..##...##...........", [(2, 9)]),  # a short pause is still one session
         ("##..........##...........", [(0, 2), (12, 14)]),  # ten quiet minutes end it
-        ("..#...................", []),  # a single busy sample is no use
+        ("##.........##...........", [(0, 13)]),  # nine do not
+        ("..#....#...............", []),  # a single busy sample is no use
         ("..##--##............", [(2, 8)]),  # between the thresholds a run goes on
         ("..--.............", []),  # and does not begin
+        ("##......-......##...........", [(0, 17)]),  # but it breaks the quiet
+        ("#-#-#-..............", []),  # busy has to last to begin
         ("..####      ............", [(2, 5)]),  # silence ends a run at the last reading
+        ("..####      ####........", [(2, 5), (12, 16)]),  # and what comes after is another one
+        ("..####    ####............", [(2, 14)]),  # less than the longest silence is none
+        ("..##..      ##............", [(2, 4), (12, 14)]),  # in a pause it ends where the pause began
     ],
 )
 def test_use_is_read_from_the_samples(drawing, expected):
-    found = usage_spans(samples(drawing), PROFILE, until=START + timedelta(hours=5))
-    assert minutes(found) == expected
-
-
-def test_a_run_that_goes_on_is_open_and_silence_closes_it():
-    running = samples("..######")
-    assert usage_spans(running, PROFILE, until=running[-1].taken_at + MINUTE)[0].open
-    closed = usage_spans(running, PROFILE, until=running[-1].taken_at + 6 * MINUTE)[0]
-    assert not closed.open
-    assert closed.silent_until_end
-
-
-def test_the_instruments_own_state_wins_over_power():
-    told = [
-        Sample(one.taken_at, 1, one.seq, one.power_mw, one.energy_mwh, 3 <= number <= 6, b"")
-        for number, one in enumerate(samples("##########"))
-    ]
-    assert minutes(usage_spans(told, PROFILE, until=START + timedelta(hours=5))) == [(3, 7)]
-
-
-def test_hundreds_of_crossings_are_three_washes():
-    wash = ("#.#..#-." * 12 + "." * 30) * 3
-    assert len(usage_spans(samples(wash), PROFILE, until=START + timedelta(days=1))) == 3
-
-
-def energy_of(counts, *, boots=None, rated_w=100_000):
-    boots = boots or [1] * len(counts)
-    given_samples = [
-        Sample(START + number * MINUTE, boot, number, None, count, None, b"")
-        for number, (count, boot) in enumerate(zip(counts, boots, strict=True))
-    ]
-    return counted_energy(given_samples, rated_w=rated_w)
+    found = usage_spans(samples(drawing), PROFILE, until=LATER)
+    assert [minutes(span.when) for span in found] == expected
 
 
 @pytest.mark.parametrize(
-    ("counts", "boots", "total", "estimates"),
+    ("drawing", "minutes_later", "goes_on", "cut_by_silence"),
     [
-        ([10, 15, 20, 19, 30, 40, 39, 60, 70], None, 60, 0),  # small dips hold the height
-        ([100, 200, 5, 10], None, 110, 1),  # a reset without a boot is an estimate
-        ([100, 200, 5, 10], [1, 1, 2, 2], 110, 0),  # a boot explains it
-        ([100, 200, 200, 260], [1, 1, 2, 2], 160, 0),  # a boot that kept its count goes on
+        ("..######", 1, True, False),
+        ("..######", 5, True, False),
+        ("..######", 6, False, True),
+        ("..######....", 1, True, False),  # it may still be a pause
+        ("..######.........", 2, False, False),  # that was the end
+        ("..######..", 6, False, False),  # silent, but seen to end
+        ("..#", 1, None, None),  # nothing has begun
     ],
 )
-def test_a_counter_is_followed_through_its_epochs(counts, boots, total, estimates):
-    energy = energy_of(counts, boots=boots)
-    assert energy.total_mwh[-1] == total
-    assert len(energy.estimated_at) == estimates
+def test_a_run_is_open_until_quiet_or_silence_ends_it(drawing, minutes_later, goes_on, cut_by_silence):
+    told = samples(drawing)
+    found = usage_spans(told, PROFILE, until=told[-1].taken_at + minutes_later * MINUTE)
+    assert [(span.open, span.cut_by_silence) for span in found] == (
+        [] if goes_on is None else [(goes_on, cut_by_silence)]
+    )
 
 
-def test_a_jump_that_no_machine_can_make_is_not_counted():
-    energy = energy_of([0, 100, 10**9, 10**9 + 50], rated_w=2000)
-    assert energy.total_mwh[-1] == 150
-    assert len(energy.quarantined_at) == 1
+def test_pauses_do_not_count_as_running():
+    (span,) = usage_spans(samples("..##...##.##..........."), PROFILE, until=LATER)
+    assert [minutes(run) for run in span.runs] == [(2, 4), (7, 9), (10, 12)]
+    assert span.running_within(span.when) == 6 * MINUTE
 
 
-slot_cuts = st.lists(st.integers(0, 240), min_size=2, max_size=8, unique=True).map(sorted)
+def test_the_instruments_own_state_wins_over_power():
+    told = [replace(one, running=3 <= number <= 6) for number, one in enumerate(samples("##########"))]
+    assert [minutes(span.when) for span in usage_spans(told, PROFILE, until=LATER)] == [(3, 7)]
 
 
-@given(slot_cuts, st.integers(0, 200), st.integers(1, 100))
-def test_pieces_meet_and_cover_the_span(cuts, start, length):
-    slots = [
-        BookedSlot(number, 1, 7, Interval(START + low * MINUTE, START + high * MINUTE))
-        for number, (low, high) in enumerate(zip(cuts[::2], cuts[1::2], strict=False), 1)
-    ]
-    span = Interval(START + start * MINUTE, START + (start + length) * MINUTE)
-    found = pieces(span, slots)
-    assert found[0].when.start == span.start
-    assert found[-1].when.end == span.end
-    assert all(one.when.end == other.when.start for one, other in pairwise(found))
-    assert {piece.slot.reservation_id for piece in found if piece.slot} == {
-        slot.reservation_id for slot in slots if slot.during.overlaps(span)
-    }
+def test_samples_that_say_nothing_of_the_state_change_nothing():
+    told = samples("..##..####..........")
+    mute = [replace(one, power_mw=None, taken_at=one.taken_at + SECOND) for one in told]
+    mixed = sorted(told + mute)
+    assert usage_spans(mixed, PROFILE, until=LATER) == usage_spans(told, PROFILE, until=LATER)
 
 
-drawings = st.text("#-. ", min_size=1, max_size=120)
+def test_busy_samples_of_one_moment_are_no_use():
+    one, other = samples("##")
+    hasty = replace(PROFILE, min_on=timedelta())
+    assert usage_spans([one, replace(other, taken_at=one.taken_at)], hasty, until=LATER) == []
 
 
-@given(drawings, st.randoms(use_true_random=False))
-def test_shuffled_and_doubled_samples_give_the_same_sessions(drawing, random):
-    once = samples(drawing)
-    until = START + timedelta(days=1)
-    slots = [BookedSlot(1, 1, 7, Interval(START + 5 * MINUTE, START + 30 * MINUTE))]
-    mixed = once + random.sample(once, k=len(once) // 2)
-    random.shuffle(mixed)
-    assert usage_sessions(mixed, PROFILE, slots, until=until) == usage_sessions(once, PROFILE, slots, until=until)
+def test_hundreds_of_crossings_are_three_washes():
+    """The shape of a washing machine: the drum turns for seconds, stops for seconds, for an hour and a half."""
+    profile = replace(PROFILE, min_on=10 * SECOND, min_off=480 * SECOND)
+    drum = "###.....####...."
+    wash = "#" * 300 + drum * 60 + "." * 60 + drum * 40 + "#" * 120
+    found = usage_spans(samples((wash + "." * 600) * 3, step=5 * SECOND), profile, until=LATER)
+    assert len(found) == 3
+    assert all(len(span.runs) > 150 for span in found)
 
 
-@given(drawings, slot_cuts)
-def test_sessions_never_overlap_and_never_use_more_than_the_counter(drawing, cuts):
-    once = samples(drawing)
-    slots = [
-        BookedSlot(number, 1, 7, Interval(START + low * MINUTE, START + high * MINUTE))
-        for number, (low, high) in enumerate(zip(cuts[::2], cuts[1::2], strict=False), 1)
-    ]
-    found = usage_sessions(once, PROFILE, slots, until=START + timedelta(days=1))
-    assert all(not one.when.overlaps(other.when) for one, other in pairwise(found))
-    assert sum(one.energy_mwh for one in found) <= (once[-1].energy_mwh - once[0].energy_mwh if once else 0)
-    assert all(one.running <= one.when.duration for one in found)
+def test_each_cycle_of_a_fridge_is_one_span():
+    profile = replace(PROFILE, min_on=10 * SECOND, min_off=60 * SECOND)
+    found = usage_spans(samples(("." * 45 + "#" * 15) * 21 + "."), profile, until=LATER)
+    assert [span.when.duration for span in found] == [15 * MINUTE] * 21
+
+
+@given(st.text("#-. ", max_size=150), st.integers(0, 150))
+def test_what_is_closed_stays_as_it_is_when_more_comes(drawing, known):
+    """Only the last span can change by later samples; so deriving again may begin at its start."""
+    told = samples(drawing)
+    so_far = told[:known]
+    if so_far:
+        before = usage_spans(so_far, PROFILE, until=so_far[-1].taken_at)
+        after = usage_spans(told, PROFILE, until=LATER)
+        assert after[: len(before) - 1] == before[:-1]
+
+
+@given(st.text("#-. ", max_size=150))
+def test_spans_are_apart_and_hold_their_runs(drawing):
+    found = usage_spans(samples(drawing), PROFILE, until=LATER)
+    assert all(one.when.end < other.when.start for one, other in pairwise(found))
+    for span in found:
+        assert span.runs
+        assert all(span.when.encloses(run) for run in span.runs)
+        assert timedelta() < span.running_within(span.when) <= span.when.duration
