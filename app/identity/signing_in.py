@@ -1,0 +1,28 @@
+"""Somebody says who they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.identity.models import Person
+from app.identity.passwords import fits, hashed, outdated
+from app.kernel import audit
+from app.kernel.errors import InvalidInput
+
+
+def sign_in(session: Session, *, email: str, password: str, at: datetime) -> Person:
+    """The person with this e-mail and password.
+
+    Errors: ``InvalidInput`` with one sentence for every reason: a stranger learns nothing.
+    """
+    person = session.scalar(select(Person).where(func.lower(Person.email) == email.strip().lower(), Person.active))
+    if not fits(person.password_hash if person else None, password) or person is None:
+        raise InvalidInput("邮箱或密码不正确，请重试。", field="password")
+    if outdated(person.password_hash):
+        person.password_hash = hashed(password)
+    audit.record(session, at=at, by=person.id, deed="signed in", subject="person", subject_id=person.id)
+    session.flush()
+    return person
