@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
@@ -40,13 +40,22 @@ from devices.rules.topic import shard_of, topic_of
 from devices.simulator import Load, native_message, seed_of
 
 DEMO_PASSWORD = "pilotshare-demo"  # noqa: S105 - printed at the start, on sample data only
+
+
+class DemoAccount(NamedTuple):
+    """Somebody to sign in as, and who that is."""
+
+    email: str
+    told: str
+
+
 DEMO_ACCOUNTS = (
-    ("firm@pilotshare.example", "企业经理 / firm manager"),
-    ("member@pilotshare.example", "企业成员 / firm member"),
-    ("firm2@pilotshare.example", "另一家企业 / another firm"),
-    ("operator@pilotshare.example", "平台运营 / operator"),
-    ("official@pilotshare.example", "主管部门 / official"),
-    ("admin@pilotshare.example", "系统管理员 / administrator"),
+    DemoAccount("firm@pilotshare.example", "企业经理 / firm manager"),
+    DemoAccount("member@pilotshare.example", "企业成员 / firm member"),
+    DemoAccount("firm2@pilotshare.example", "另一家企业 / another firm"),
+    DemoAccount("operator@pilotshare.example", "平台运营 / operator"),
+    DemoAccount("official@pilotshare.example", "主管部门 / official"),
+    DemoAccount("admin@pilotshare.example", "系统管理员 / administrator"),
 )
 PLATFORMS = ("hx-textile", "qz-motor")
 TAX_CODE = "3040105000000000000"

@@ -19,7 +19,4 @@ COMMANDS = {
 def register(app: Flask) -> None:
     """Hang every command on the application. Imported here, so that a web process stays light."""
     for name, module in COMMANDS.items():
-        try:
-            app.cli.add_command(getattr(import_module(module), name))
-        except ModuleNotFoundError:  # TEMPORARY while the parts land
-            continue
+        app.cli.add_command(getattr(import_module(module), name))

@@ -1,0 +1,86 @@
+// Charts from the JSON beside them: a power curve, and a waterfall of money. Each has its table for who cannot see it.
+import * as echarts from "echarts/core";
+import { BarChart, LineChart } from "echarts/charts";
+import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { CanvasRenderer } from "echarts/renderers";
+
+echarts.use([BarChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
+
+const zone = { timeZone: "Asia/Shanghai" };
+const language = document.documentElement.lang;
+const clock = new Intl.DateTimeFormat(language, { ...zone, hour: "2-digit", minute: "2-digit", hour12: false });
+const moment = new Intl.DateTimeFormat(language, {
+  ...zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
+});
+const yuan = (fen) => `${fen < 0 ? "−" : ""}¥${(Math.abs(fen) / 100).toLocaleString("en", { minimumFractionDigits: 2 })}`;
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// data: {points: [[iso, watts|null, lowest, highest]], running: [[iso, iso]], gaps: [[iso, iso]], reserved: [iso, iso]|null,
+//        on_w, off_w, words: {power, on, off, reserved, running, gap}}
+function powerCurve({ points, running, gaps, reserved, on_w, off_w, words }) {
+  const area = (spans, colour, label) =>
+    spans.map(([start, end], at) => [
+      { xAxis: start, itemStyle: { color: colour }, name: at ? "" : label },
+      { xAxis: end },
+    ]);
+  const areas = [...area(running, "rgba(47, 179, 68, .18)", words.running), ...area(gaps, "rgba(247, 103, 7, .15)", words.gap)];
+  const bracket = reserved ? reserved.map((at) => ({ xAxis: at, lineStyle: { color: token("--tblr-blue"), type: "solid", width: 2 }, label: { formatter: words.reserved, color: token("--tblr-blue") } })) : [];
+  const threshold = (watts, word) => ({ yAxis: watts, label: { formatter: `${word} ${watts} W`, position: "insideEndTop" } });
+  return {
+    grid: { left: 56, right: 24, top: 28, bottom: 28 },
+    xAxis: { type: "time", axisLabel: { formatter: (at) => clock.format(at), hideOverlap: true } },
+    yAxis: { type: "value", name: "W", min: 0 },
+    tooltip: {
+      trigger: "axis",
+      formatter: ([one]) => one && `${moment.format(one.value[0])}<br>${words.power} <b>${one.value[1] ?? "—"} W</b>`,
+    },
+    series: [{
+      type: "line", step: "end", showSymbol: false, connectNulls: false, data: points.map(([at, watts]) => [at, watts]),
+      lineStyle: { width: 1.5, color: token("--tblr-primary") }, itemStyle: { color: token("--tblr-primary") },
+      markArea: { silent: true, label: { position: "insideTop", color: token("--tblr-secondary") }, data: areas },
+      markLine: {
+        silent: true, symbol: "none", lineStyle: { type: "dashed", color: token("--tblr-secondary") },
+        label: { color: token("--tblr-secondary") },
+        data: [threshold(on_w, words.on), ...(off_w === on_w ? [] : [threshold(off_w, words.off)]), ...bracket],
+      },
+    }],
+  };
+}
+
+// data: {bars: [{label, from_fen, to_fen, tone, href}]}
+function waterfall({ bars }) {
+  const colours = { total: "--tblr-primary", less: "--tblr-secondary", grant: "--tblr-green", lost: "--tblr-red" };
+  return {
+    grid: { left: 8, right: 16, top: 28, bottom: 8, containLabel: true },
+    xAxis: { type: "category", data: bars.map((bar) => bar.label), axisLabel: { interval: 0, width: 84, overflow: "break" } },
+    yAxis: { type: "value", axisLabel: { formatter: (fen) => `¥${(fen / 100).toLocaleString("en")}` } },
+    tooltip: { trigger: "item", formatter: ({ dataIndex: at }) => `${bars[at].label}<br><b>${yuan(bars[at].amount_fen)}</b>` },
+    series: [
+      { type: "bar", stack: "all", silent: true, itemStyle: { color: "transparent" }, data: bars.map((bar) => Math.min(bar.from_fen, bar.to_fen)) },
+      {
+        type: "bar", stack: "all", barMaxWidth: 64, cursor: "pointer",
+        data: bars.map((bar) => ({ value: Math.abs(bar.to_fen - bar.from_fen), itemStyle: { color: token(colours[bar.tone]) } })),
+        label: { show: true, position: "top", color: token("--tblr-body-color"), formatter: ({ dataIndex: at }) => yuan(bars[at].amount_fen) },
+      },
+    ],
+  };
+}
+
+const KINDS = { power: powerCurve, waterfall };
+
+function draw(element) {
+  const data = JSON.parse(element.querySelector("script").textContent);
+  const canvas = element.querySelector(".chart-canvas");
+  const text = { fontFamily: token("--tblr-font-sans-serif"), color: token("--tblr-secondary") };
+  const chart = echarts.init(canvas);
+  chart.setOption({ textStyle: text, animation: false, ...KINDS[element.dataset.chart](data) });
+  if (data.bars) chart.on("click", ({ dataIndex: at }) => data.bars[at].href && location.assign(data.bars[at].href));
+  new ResizeObserver(() => chart.resize()).observe(canvas);
+}
+
+const drawAll = (root) => root.querySelectorAll("[data-chart]:not([data-drawn])").forEach((element) => {
+  element.dataset.drawn = "1";
+  draw(element);
+});
+drawAll(document);
+document.addEventListener("htmx:afterSettle", () => drawAll(document));

@@ -1,0 +1,86 @@
+"""What every page is drawn with: assets, navigation, words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, get_flashed_messages, request, url_for
+from flask_babel import get_locale
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.web import language, paging, words
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry of the navigation, shown to whoever has the permission."""
+
+    endpoint: str
+    permission: Permission
+    word: Any
+    icon: str
+
+
+PLACES = (
+    Place("home.start", Permission.BROWSE, _l("首页"), "home"),
+    Place("platforms.list_platforms", Permission.BROWSE, _l("平台与设备"), "building-factory-2"),
+    Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
+    Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
+    Place("review.month", Permission.REVIEW_CHARGES, _l("月度审核"), "list-check"),
+    Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),
+    Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
+    Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
+    Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
+    Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),
+    Place("admin.audit", Permission.SEE_AUDIT, _l("操作记录"), "history"),
+)
+
+
+def places() -> Iterator[tuple[Place, bool]]:
+    """The navigation of the present reader, and which entry they are in."""
+    for place in PLACES:
+        if place.permission is Permission.BROWSE or (
+            current_user.is_authenticated and current_user.may(place.permission)
+        ):
+            yield place, place.endpoint == request.endpoint or _same_part(place.endpoint)
+
+
+def _same_part(endpoint: str) -> bool:
+    blueprint = endpoint.split(".")[0]
+    return request.blueprint == blueprint and blueprint not in ("home", "admin")
+
+
+@cache
+def _manifest(folder: str) -> dict[str, str]:
+    path = Path(folder) / "manifest.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def register(app: Flask) -> None:
+    def asset(name: str) -> str:
+        """The address of a built file; its own name while nothing was built (in tests)."""
+        return url_for("static", filename=_manifest(str(app.static_folder)).get(name, name))
+
+    @app.context_processor
+    def every_page() -> dict[str, Any]:
+        return {
+            "asset": asset,
+            "places": places,
+            "now": clock.now(),
+            "locale": str(get_locale()).replace("_", "-"),
+            "languages": language.LANGUAGES,
+            "here_with": paging.here_with,
+            "state_of": words.state_of,
+            "word_of": words.word_of,
+            "Permission": Permission,
+            "messages": lambda: get_flashed_messages(with_categories=True),
+            "part": request.headers.get("HX-Request") == "true",
+        }

@@ -1,0 +1,43 @@
+"""One piece of equipment: what it can do, what it costs, when it is free."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, render_template
+from flask_login import current_user
+from sqlalchemy import func, select
+
+from app.booking.reserving import nearest_free_slots
+from app.catalogue.models import Equipment
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.kernel.db import db
+from app.kernel.errors import NotFound
+from app.kernel.interval import Interval
+from app.web.access import requires
+from billing.tariffs import prices_of
+from devices.usage import live_states
+
+pages = Blueprint("equipment", __name__)
+OFFERED_LENGTH = timedelta(hours=2)
+
+
+@pages.get("/equipment/<code>")
+@requires(Permission.BROWSE)
+def equipment(code: str) -> str:
+    one = db.session.scalar(select(Equipment).where(func.lower(Equipment.code) == code.lower()))
+    if one is None:
+        raise NotFound("没有这台设备。")
+    now = clock.now()
+    session = db.session()
+    length = max(OFFERED_LENGTH, timedelta(minutes=one.least_minutes))
+    soon = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    free = nearest_free_slots(session, one, Interval(soon, soon + length), at=now) if one.bookable else ()
+    return render_template(
+        "equipment.html",
+        equipment=one,
+        price=prices_of(session, [one.id], on=clock.local_date(now)).get(one.id),
+        live=live_states(session, [one.id], at=now)[one.id] if current_user.is_authenticated else None,
+        free=free,
+    )

@@ -1,0 +1,212 @@
+"""Invoices and credit notes: the list, the paper, its evidence, payments and corrections."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from sqlalchemy import ColumnElement, false, func, or_, select, true
+from sqlalchemy.orm import selectinload
+from werkzeug.wrappers import Response
+
+from app.catalogue.models import Platform
+from app.identity.models import Organization
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.kernel.db import db, in_transaction
+from app.kernel.errors import NotFound, Refusal
+from app.kernel.money import Money
+from app.web import river
+from app.web.access import Bounds, bounds, requires
+from app.web.errors import sentence, status_of
+from app.web.exporting import exported, wants_export
+from app.web.formats import money, said
+from app.web.forms import day_in, money_in
+from app.web.paging import page_of
+from billing.correcting import credit as issue_credit_note
+from billing.documents import invoice_pdf
+from billing.models import Invoice, InvoiceLine
+from billing.paying import record_payment
+from billing.rules.words import InvoiceKind, InvoiceState
+from billing.statements import evidence_path, invoice_view, invoices_of
+
+pages = Blueprint("invoices", __name__)
+
+
+@pages.get("/invoices")
+@requires(Permission.SEE_INVOICES)
+def list_invoices() -> Response | str:
+    shown = request.args.get("state", "")
+    year = request.args.get("year", type=int)
+    wanted = request.args.get("q", "").strip()
+    query = (
+        invoices_of()
+        .join(Platform, Platform.id == Invoice.platform_id)
+        .join(Organization, Organization.id == Invoice.organization_id)
+        .where(_within_bounds(bounds(Permission.SEE_INVOICES)), Invoice.state != InvoiceState.DRAFT)
+    )
+    if shown == "credit_note":
+        query = query.where(Invoice.kind == InvoiceKind.CREDIT_NOTE)
+    elif shown in ("issued", "paid"):
+        query = query.where(Invoice.state == InvoiceState(shown), Invoice.kind == InvoiceKind.INVOICE)
+    if year:
+        query = query.where(Invoice.year == year)
+    if wanted:
+        like = f"%{wanted}%"
+        query = query.where(or_(Organization.name.ilike(like), Platform.name_zh.ilike(like), Platform.code.ilike(like)))
+    if wants_export():
+        return exported(
+            "invoices",
+            [
+                gettext("号码"),
+                gettext("平台"),
+                gettext("客户"),
+                gettext("开具日期"),
+                gettext("不含税"),
+                gettext("税额"),
+                gettext("价税合计"),
+                gettext("状态"),
+            ],
+            (
+                [
+                    one.label,
+                    said(one.platform, "name"),
+                    one.organization.name,
+                    one.issued_on,
+                    one.net_fen,
+                    one.tax_fen,
+                    one.gross_fen,
+                    one.state.value,
+                ]
+                for one in db.session.scalars(query)
+            ),
+        )
+    found = query.with_only_columns(Invoice.gross_fen, maintain_column_froms=True).order_by(None).subquery()
+    gross = db.session.scalar(select(func.sum(found.c.gross_fen)))
+    years = db.session.scalars(select(Invoice.year).where(Invoice.year.is_not(None)).distinct().order_by(Invoice.year))
+    return render_template(
+        "invoices.html",
+        page=page_of(db.session(), query),
+        gross=gross,
+        state_shown=shown,
+        year=year,
+        years=years.all(),
+        q=wanted,
+    )
+
+
+@pages.get("/invoices/<int:invoice_id>")
+@requires(Permission.SEE_INVOICES)
+def invoice(invoice_id: int) -> str:
+    return _page(_visible(invoice_id, Permission.SEE_INVOICES))
+
+
+@pages.get("/invoices/<int:invoice_id>.pdf")
+@requires(Permission.SEE_INVOICES)
+def pdf(invoice_id: int) -> Response:
+    one = _visible(invoice_id, Permission.SEE_INVOICES)
+    answer = Response(invoice_pdf(one), mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f"attachment; filename={one.label}.pdf"
+    return answer
+
+
+@pages.get("/invoices/lines/<int:line_id>")
+@requires(Permission.SEE_INVOICES)
+def line(line_id: int) -> str:
+    """One line's evidence: a side panel on the invoice, a page of its own without script."""
+    one = db.session.get(InvoiceLine, line_id)
+    if one is None:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    _visible(one.invoice_id, Permission.SEE_INVOICES)
+    path = evidence_path(db.session(), line_id)
+    return render_template(
+        "invoice_line.html",
+        line=one,
+        usage=path.usage,
+        river=river.evidence_path(db.session(), "line", line=one, charge=path.charge),
+    )
+
+
+@pages.post("/invoices/<int:invoice_id>/payments")
+@requires(Permission.RECORD_PAYMENTS)
+def pay(invoice_id: int) -> Response | tuple[str, int]:
+    _visible(invoice_id, Permission.RECORD_PAYMENTS)
+    person_id, reference = current_user.id, request.form.get("reference", "")
+    try:
+        amount = money_in("amount")
+        paid_on = day_in("paid_on", clock.local_date(clock.now()))
+        in_transaction(
+            lambda session: (
+                record_payment(
+                    session,
+                    invoice_id,
+                    paid_on=paid_on,
+                    amount=amount,
+                    reference=reference,
+                    by=person_id,
+                    at=clock.now(),
+                ).id
+            )
+        )
+    except Refusal as refusal:
+        return _page(_visible(invoice_id, Permission.RECORD_PAYMENTS), refusal=refusal), status_of(refusal)
+    flash(gettext("已登记收款 %(amount)s。", amount=money(amount)))
+    return redirect(url_for(".invoice", invoice_id=invoice_id))
+
+
+@pages.post("/invoices/<int:invoice_id>/credit")
+@requires(Permission.ISSUE_INVOICES)
+def credit(invoice_id: int) -> Response | tuple[str, int]:
+    one = _visible(invoice_id, Permission.ISSUE_INVOICES)
+    person_id, reason = current_user.id, request.form.get("reason", "")
+    try:
+        amounts: dict[int, Money] = {each.id: money_in(f"line_{each.id}") for each in one.lines}
+        note_id = in_transaction(
+            lambda session: (
+                issue_credit_note(session, invoice_id, amounts=amounts, reason=reason, by=person_id, at=clock.now()).id
+            )
+        )
+    except Refusal as refusal:
+        return _page(_visible(invoice_id, Permission.ISSUE_INVOICES), refusal=refusal), status_of(refusal)
+    note = db.session.get_one(Invoice, note_id)
+    flash(gettext("已开具红字通知单 %(label)s，%(amount)s。", label=note.label, amount=money(note.gross_fen)))
+    return redirect(url_for(".invoice", invoice_id=note_id))
+
+
+def _within_bounds(limits: Bounds) -> ColumnElement[bool]:
+    if limits.everything:
+        return true()
+    return or_(
+        false(),
+        Invoice.organization_id.in_(limits.organization_ids),
+        Invoice.platform_id.in_(limits.platform_ids),
+    )
+
+
+def _visible(invoice_id: int, permission: Permission) -> Invoice:
+    """An issued invoice that the actor may see. Errors: ``NotFound``."""
+    one = db.session.get(Invoice, invoice_id, options=[selectinload(Invoice.lines)])
+    if one is None or one.state is InvoiceState.DRAFT:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    bounds(permission).insist(organization_id=one.organization_id, platform_id=one.platform_id)
+    return one
+
+
+def _page(one: Invoice, *, refusal: Refusal | None = None) -> str:
+    view = invoice_view(db.session(), one.id)
+    is_invoice = one.kind is InvoiceKind.INVOICE
+
+    def may(permission: Permission) -> bool:
+        return is_invoice and bounds(permission).allows(platform_id=one.platform_id)
+
+    return render_template(
+        "invoice.html",
+        invoice=view.invoice,
+        view=view,
+        is_invoice=is_invoice,
+        may_pay=may(Permission.RECORD_PAYMENTS) and bool(view.due),
+        may_credit=may(Permission.ISSUE_INVOICES) and any(view.left.values()),
+        today=clock.local_date(clock.now()),
+        refused=sentence(refusal) if refusal is not None else "",
+        errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},
+    )

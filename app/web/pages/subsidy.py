@@ -1,0 +1,264 @@
+"""What the policy grants: a platform's year from gross invoices to its two payers, and the readings behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import select, true
+from sqlalchemy.orm import selectinload
+from werkzeug.wrappers import Response
+
+from app.catalogue.models import Platform
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.kernel.db import db
+from app.kernel.money import ZERO, Money
+from app.web.access import bounds, requires
+from app.web.exporting import exported, wants_export
+from app.web.formats import is_english
+from app.web.pages.platforms import platform_by
+from app.web.river import evidence_path
+from billing.assessing import POLICY, facts_of, settings_in_force
+from billing.models import Assessment
+from billing.rules.operating_steps import EXCLUDED
+from billing.rules.policy import Setting
+from billing.rules.revenue import Exclusion
+from billing.rules.subsidy import assess
+from billing.statements import PlatformYear, platform_year
+
+pages = Blueprint("subsidy", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One step of the waterfall: it reaches from one amount to the next, or stands on the ground."""
+
+    label: str
+    amount: Money
+    begins: Money
+    ends: Money
+    tone: str
+    href: str
+
+
+@pages.get("/subsidy")
+@requires(Permission.SEE_SUBSIDY)
+def list_years() -> str:
+    limits = bounds(Permission.SEE_SUBSIDY)
+    platforms = db.session.scalars(
+        select(Platform)
+        .where(true() if limits.everything else Platform.id.in_(limits.platform_ids))
+        .options(selectinload(Platform.recognitions))
+        .order_by(Platform.id)
+    ).all()
+    kept = latest_assessments([one.id for one in platforms])
+    year = clock.local_date(clock.now()).year
+    return render_template("subsidies.html", platforms=platforms, kept=kept, year=year, policy=POLICY)
+
+
+@pages.get("/subsidy/<code>/<int:year>")
+@requires(Permission.SEE_SUBSIDY)
+def year(code: str, year: int) -> str:
+    platform, told = _year(code, year)
+    payable = told.grant.payable.amount if told.grant else ZERO
+    bars = _bars(code, told)
+    figures = _figures(told)
+    return render_template(
+        "subsidy.html",
+        platform=platform,
+        told=told,
+        year=year,
+        bars=bars,
+        chart={
+            "bars": [
+                {
+                    "label": bar.label,
+                    "amount_fen": bar.amount.fen,
+                    "from_fen": bar.begins.fen,
+                    "to_fen": bar.ends.fen,
+                    "tone": bar.tone,
+                    "href": bar.href,
+                }
+                for bar in bars
+            ]
+        },
+        cap=Money.of(POLICY.value("P2.cap", on=clock.local_date(clock.now()))),
+        cap_left=figures.get("cap_left"),
+        policy=POLICY,
+        river=evidence_path(db.session(), "grant", year=(platform.code, year, payable)),
+    )
+
+
+@pages.get("/subsidy/<code>/<int:year>/revenue")
+@requires(Permission.SEE_SUBSIDY)
+def revenue(code: str, year: int) -> Response | str:
+    """The lines that a figure of the year is made of."""
+    platform, told = _year(code, year)
+    chosen = request.args.get("only", "")
+    entries = [
+        entry
+        for entry in told.revenue.entries
+        if not chosen
+        or (chosen == "counted" and entry.excluded is None)
+        or (entry.excluded is not None and entry.excluded.value == chosen)
+    ]
+    if wants_export():
+        return exported(
+            f"revenue-{code}-{year}",
+            [
+                gettext("日期"),
+                gettext("结算单"),
+                gettext("行"),
+                gettext("类别"),
+                gettext("价税合计"),
+                gettext("金额"),
+                gettext("不计入的原因"),
+            ],
+            (
+                [
+                    one.on,
+                    one.document_no,
+                    one.line_no,
+                    one.category.value,
+                    one.with_tax,
+                    one.amount,
+                    exclusion(one.excluded),
+                ]
+                for one in entries
+            ),
+        )
+    payable = told.grant.payable.amount if told.grant else ZERO
+    return render_template(
+        "subsidy_revenue.html",
+        platform=platform,
+        year=year,
+        told=told,
+        entries=entries,
+        chosen=chosen,
+        reasons={reason.value: exclusion(reason) for reason in told.revenue.excluded},
+        exclusion=exclusion,
+        amount=sum((one.amount for one in entries), ZERO),
+        river=evidence_path(db.session(), "revenue", year=(platform.code, year, payable)),
+    )
+
+
+@pages.get("/subsidy/<code>/<int:year>/readings")
+@requires(Permission.SEE_SUBSIDY)
+def otherwise(code: str, year: int) -> str:
+    """What each other reading of the policy would pay this platform for this year. Stores nothing."""
+    platform, told = _year(code, year)
+    payable = told.grant.payable.amount if told.grant else ZERO
+    facts = facts_of(db.session(), platform.id)
+    changes: list[tuple[Setting, str, Money]] = []
+    for setting in POLICY.settings:
+        for key, overrides in _alternatives(setting):
+            judged = assess(facts, POLICY.settings_with({setting.key: overrides}), POLICY)
+            other = next((grant.payable.amount for grant in judged.grants if grant.year == year), ZERO)
+            changes.append((setting, key, other - payable))
+    return render_template("subsidy_readings.html", platform=platform, year=year, payable=payable, changes=changes)
+
+
+@pages.get("/subsidy/settings")
+@requires(Permission.SEE_SUBSIDY)
+def settings() -> str:
+    """The open questions A01–A38 of the policy, how they are answered and how else they could be."""
+    return render_template("subsidy_settings.html", policy=POLICY, settings=settings_in_force(), plain=plain_answer)
+
+
+def latest_assessments(platform_ids: Sequence[int]) -> dict[int, Assessment]:
+    """The last kept judgement of each platform. One query."""
+    rows = db.session.scalars(
+        select(Assessment)
+        .where(Assessment.platform_id.in_(platform_ids))
+        .distinct(Assessment.platform_id)
+        .order_by(Assessment.platform_id, Assessment.assessed_at.desc(), Assessment.id.desc())
+    )
+    return {one.platform_id: one for one in rows}
+
+
+def exclusion(reason: Exclusion | None) -> str:
+    """Why a line does not count, in the reader's language."""
+    if reason is None:
+        return ""
+    chinese, english, _ = EXCLUDED[reason]
+    return english if is_english() else chinese
+
+
+def plain_answer(value: Any) -> str:
+    """An answer to an open question as one line."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} = {plain_answer(part)}" for key, part in value.items())
+    if isinstance(value, bool):
+        return gettext("是") if value else gettext("否")
+    if value is None:
+        return "—"
+    return value if isinstance(value, str) else "、".join(str(part) for part in value)
+
+
+def _year(code: str, year: int) -> tuple[Platform, PlatformYear]:
+    platform = platform_by(code)
+    bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
+    return platform, platform_year(db.session(), platform.id, year)
+
+
+def _alternatives(setting: Setting) -> list[tuple[str, Any]]:
+    """Each answer that differs from the default in one thing, with its words."""
+    default = setting.default
+    if isinstance(default, Mapping) and isinstance(setting.options, Mapping):
+        return [
+            (f"{part} = {plain_answer(value)}", {part: value})
+            for part, values in setting.options.items()
+            for value in values
+            if value != default[part] and len(setting.options) <= 3
+        ]
+    if isinstance(default, str | bool) and not isinstance(setting.options, Mapping):
+        return [(plain_answer(value), value) for value in setting.options if value != default]
+    return []
+
+
+def _figures(told: PlatformYear) -> dict[str, Money]:
+    """The figures of the year's steps by their name; a later step's stands."""
+    return {name: amount for step in told.steps for name, amount in step.figures.items()}
+
+
+def _bars(code: str, told: PlatformYear) -> list[Bar]:
+    """From gross invoices over tax and exclusions to the base; 30 %, the cap, and the two payers."""
+    revenue, figures = told.revenue, _figures(told)
+
+    def lines(only: str = "") -> str:
+        return url_for(".revenue", code=code, year=told.year, only=only or None)
+
+    def trace(step: str) -> str:
+        return f"#{step}"
+
+    bars = [Bar(gettext("开票价税合计"), revenue.with_tax, ZERO, revenue.with_tax, "total", lines())]
+    level = revenue.with_tax
+    if revenue.tax:
+        bars.append(Bar(gettext("税额"), -revenue.tax, level, level - revenue.tax, "less", lines()))
+        level -= revenue.tax
+    for reason, amount in revenue.excluded.items():
+        bars.append(Bar(exclusion(reason), -amount, level, level - amount, "less", lines(reason.value)))
+        level -= amount
+    if revenue.carried_in:
+        bars.append(
+            Bar(gettext("上年结转"), revenue.carried_in, level, level + revenue.carried_in, "less", trace("base"))
+        )
+    bars.append(Bar(gettext("计补基数"), revenue.base, ZERO, revenue.base, "total", lines("counted")))
+    if told.grant is None or "raw" not in figures:
+        return bars
+    raw, entitled = figures["raw"], figures["entitled"]
+    bars.append(Bar(gettext("按比例"), raw, ZERO, raw, "total", trace("rate")))
+    if raw > entitled:
+        bars.append(Bar(gettext("超出上限"), entitled - raw, raw, entitled, "lost", trace("cap")))
+    if "higher_level" in figures:
+        higher = min(figures["higher_level"], entitled)
+        bars.append(Bar(gettext("上级已补"), -higher, entitled, entitled - higher, "less", trace("higher_level")))
+    paid = told.grant.payable
+    bars.append(Bar(gettext("应付"), paid.amount, ZERO, paid.amount, "grant", trace("split")))
+    bars.append(Bar(gettext("泉州承担"), paid.quanzhou, ZERO, paid.quanzhou, "grant", trace("split")))
+    bars.append(Bar(gettext("晋江承担"), paid.jinjiang, paid.quanzhou, paid.amount, "grant", trace("split")))
+    return bars

@@ -1,0 +1,201 @@
+"""Usage sessions: what the meter saw, what it cost, and the readings that say so."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from flask import Blueprint, render_template, request
+from flask_babel import gettext
+from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response
+
+from app.booking.slots import reservations_by_id
+from app.catalogue.models import Equipment
+from app.identity.models import Organization
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.kernel.db import db
+from app.kernel.errors import NotFound
+from app.kernel.interval import local_month
+from app.web.access import Bounds, bounds, requires
+from app.web.curves import curve
+from app.web.exporting import exported, wants_export
+from app.web.formats import said
+from app.web.forms import month_in
+from app.web.paging import Page, page_of
+from app.web.river import evidence_path
+from app.web.words import problem_sentence
+from billing.models import ChargeProblem
+from billing.statements import charges_of_sessions
+from devices.models import LateChange, UsageSession
+from devices.rules.usage import Usage
+from devices.usage import meter, raw_message, readings_of, usage
+
+pages = Blueprint("usage", __name__)
+READINGS_A_PAGE = 200
+AROUND = timedelta(minutes=15)
+
+
+@pages.get("/usage")
+@requires(Permission.SEE_USAGE)
+def list_usage() -> Response | str:
+    month = month_in("month", clock.local_date(clock.now()))
+    span = local_month(month.year, month.month)
+    wanted = request.args.get("q", "").strip()
+    query = (
+        select(UsageSession)
+        .join(Equipment)
+        .outerjoin(Organization, Organization.id == UsageSession.organization_id)
+        .where(
+            within_bounds(bounds(Permission.SEE_USAGE)),
+            UsageSession.started_at >= span.start,
+            UsageSession.started_at < span.end,
+        )
+        .options(joinedload(UsageSession.equipment))
+        .order_by(UsageSession.started_at.desc())
+    )
+    if wanted:
+        like = f"%{wanted}%"
+        query = query.where(
+            or_(Equipment.name_zh.ilike(like), Equipment.name_en.ilike(like), Organization.name.ilike(like))
+        )
+    if wants_export():
+        return exported(
+            f"usage-{month:%Y-%m}",
+            [
+                gettext("编号"),
+                gettext("设备"),
+                gettext("单位"),
+                gettext("开始"),
+                gettext("结束"),
+                gettext("运行秒数"),
+                gettext("电量 kWh"),
+            ],
+            (
+                [
+                    one.id,
+                    said(one.equipment, "name"),
+                    one.organization_id or "",
+                    one.started_at,
+                    one.ended_at,
+                    one.running_s,
+                    one.energy_mwh / 1_000_000,
+                ]
+                for one in db.session.scalars(query)
+            ),
+        )
+    page = page_of(db.session(), query)
+    names = names_of({one.organization_id for one in page.rows})
+    return render_template("usage_list.html", page=page, names=names, month=month, q=wanted)
+
+
+@pages.get("/usage/<int:session_id>")
+@requires(Permission.SEE_USAGE)
+def session(session_id: int) -> str:
+    one, equipment = _visible(session_id, Permission.SEE_USAGE)
+    database = db.session()
+    reservation = (
+        reservations_by_id(database, [one.reservation_id]).get(one.reservation_id) if one.reservation_id else None
+    )
+    charges = charges_of_sessions(database, [session_id]).get(session_id, [])
+    problem = database.get(ChargeProblem, session_id)
+    window = one.when.padded(before=AROUND, after=AROUND)
+    return render_template(
+        "usage.html",
+        usage=one,
+        equipment=equipment,
+        reservation=reservation,
+        organization=names_of({one.organization_id}).get(one.organization_id),
+        charges=charges,
+        problem=problem_sentence(problem.reason) if problem else "",
+        late=database.scalars(
+            select(LateChange).where(LateChange.usage_session_id == session_id, LateChange.resolved_at.is_(None))
+        ).all(),
+        curve=curve(
+            database, meter_id=one.meter_id, within=window, reserved=reservation.during if reservation else None
+        ),
+        meter=meter(database, one.meter_id),
+        river=evidence_path(database, "usage", usage_id=session_id),
+    )
+
+
+@pages.get("/usage/<int:session_id>/readings")
+@requires(Permission.SEE_READINGS)
+def readings(session_id: int) -> str:
+    one, equipment = _visible(session_id, Permission.SEE_READINGS)
+    number = max(1, request.args.get("page", 1, type=int))
+    rows = readings_of(db.session(), one, limit=READINGS_A_PAGE, offset=(number - 1) * READINGS_A_PAGE)
+    return render_template(
+        "readings.html",
+        usage=one,
+        equipment=equipment,
+        page=Page(rows, number, one.readings_count, READINGS_A_PAGE),
+        river=evidence_path(db.session(), "readings", usage_id=session_id),
+    )
+
+
+@pages.get("/usage/<int:session_id>/messages/<int:message_id>")
+@requires(Permission.SEE_READINGS)
+def message(session_id: int, message_id: int) -> str:
+    """One reading's message: as received and as understood."""
+    one, equipment = _visible(session_id, Permission.SEE_READINGS)
+    try:
+        received_at = datetime.fromisoformat(request.args.get("received_at", ""))
+    except ValueError:
+        raise NotFound("没有这条报文。") from None
+    if received_at.tzinfo is None:
+        raise NotFound("没有这条报文。")
+    found = raw_message(db.session(), message_id, received_at)
+    if found is None or found.meter_id != one.meter_id:
+        raise NotFound("没有这条报文。")
+    understood = [row for row in readings_of(db.session(), one, limit=100_000) if row.message_id == message_id]
+    return render_template(
+        "message.html",
+        usage=one,
+        equipment=equipment,
+        message=found,
+        payload=readable(bytes(found.payload)),
+        understood=understood,
+        river=evidence_path(db.session(), "readings", usage_id=session_id),
+    )
+
+
+def readable(payload: bytes) -> str:
+    """A payload for human eyes: JSON laid out, other text as it is, anything else in hexadecimal."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return payload.hex(" ")
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except ValueError:
+        return text
+
+
+def names_of(organization_ids: set[int | None]) -> dict[int | None, str]:
+    rows = db.session.execute(
+        select(Organization.id, Organization.name).where(Organization.id.in_([one for one in organization_ids if one]))
+    )
+    return {row.id: row.name for row in rows}
+
+
+def within_bounds(limits: Bounds) -> ColumnElement[bool]:
+    """Sessions that may be seen, as a condition on session and equipment."""
+    if limits.everything:
+        return true()
+    return or_(
+        false(),
+        UsageSession.organization_id.in_(limits.organization_ids),
+        Equipment.platform_id.in_(limits.platform_ids),
+    )
+
+
+def _visible(session_id: int, permission: Permission) -> tuple[Usage, Equipment]:
+    one = usage(db.session(), session_id)
+    if one is None:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    equipment = db.session.get_one(Equipment, one.equipment_id)
+    bounds(permission).insist(organization_id=one.organization_id, platform_id=equipment.platform_id)
+    return one, equipment

@@ -1,0 +1,152 @@
+"""The evidence path: from a grant down to single readings, the same on every page.
+
+补助 → 收入 → 结算单行 → 费用 → 使用记录 → 读数. Each stop has its key figure and, for whoever may
+follow it, its address. Stops that do not exist yet stay visible and empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext, ngettext
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.identity.rules.permission import Permission
+from app.kernel.money import Money, total
+from app.web.formats import hours, money
+from billing.models import Charge, Invoice, InvoiceLine, RevenueEntry
+from devices.models import UsageSession
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    word: str
+    figure: Any = ""
+    href: str | None = None
+    here: bool = False
+
+
+def evidence_path(
+    session: Session,
+    here: str,
+    *,
+    usage_id: int | None = None,
+    charge: Charge | None = None,
+    line: InvoiceLine | None = None,
+    entry: RevenueEntry | None = None,
+    year: tuple[str, int, Money] | None = None,
+) -> list[Stop]:
+    """The stops around one thing; the deepest thing that is given decides the rest.
+
+    Shape: ``here`` is ``grant``, ``revenue``, ``line``, ``charge``, ``usage`` or ``readings``;
+    ``year`` is the platform's code, the year and what is payable.
+    """
+    if line is None and charge is not None:
+        line = session.scalar(select(InvoiceLine).where(InvoiceLine.charge_id == charge.id))
+    if line is None and charge is None and usage_id is not None:
+        line = session.scalar(
+            select(InvoiceLine)
+            .join(Charge, Charge.id == InvoiceLine.charge_id)
+            .where(Charge.usage_session_id == usage_id)
+            .order_by(InvoiceLine.position)
+            .limit(1)
+        )
+    if line is None and entry is not None:
+        line = entry.line
+    if line is not None:
+        charge = charge or line.charge
+        entry = entry or session.scalar(select(RevenueEntry).where(RevenueEntry.invoice_line_id == line.id))
+    if charge is not None:
+        usage_id = charge.usage_session_id
+    return [
+        _grant(entry, line, year, here),
+        _revenue(entry, line, here),
+        _line(line, here),
+        _charge(session, charge, usage_id, here),
+        _usage(session, usage_id, here),
+        _readings(session, usage_id, here),
+    ]
+
+
+def _link(permission: Permission, endpoint: str, **values: Any) -> str | None:
+    return url_for(endpoint, **values) if current_user.may(permission) else None
+
+
+def _grant(
+    entry: RevenueEntry | None, line: InvoiceLine | None, year: tuple[str, int, Money] | None, here: str
+) -> Stop:
+    word = gettext("补助")
+    if year is not None:
+        code, number, payable = year
+        href = _link(Permission.SEE_SUBSIDY, "subsidy.year", code=code, year=number)
+        return Stop(word, f"{number} · {money(payable)}", href, here == "grant")
+    if entry is None or line is None:
+        return Stop(word)
+    number = entry.invoiced_on.year
+    code = line.invoice.platform.code
+    return Stop(word, number, _link(Permission.SEE_SUBSIDY, "subsidy.year", code=code, year=number))
+
+
+def _revenue(entry: RevenueEntry | None, line: InvoiceLine | None, here: str) -> Stop:
+    word = gettext("收入")
+    if entry is None or line is None:
+        return Stop(word, here=here == "revenue")
+    href = _link(
+        Permission.SEE_SUBSIDY,
+        "subsidy.revenue",
+        code=line.invoice.platform.code,
+        year=entry.invoiced_on.year,
+        _anchor=f"line-{line.id}",
+    )
+    return Stop(word, money(entry.net_fen), href, here == "revenue")
+
+
+def _line(line: InvoiceLine | None, here: str) -> Stop:
+    if line is None:
+        return Stop(gettext("结算单行"))
+    invoice: Invoice = line.invoice
+    href = _link(Permission.SEE_INVOICES, "invoices.invoice", invoice_id=invoice.id, _anchor=f"line-{line.id}")
+    return Stop(gettext("结算单行"), f"{invoice.label} · {line.position}", href, here == "line")
+
+
+def _charge(session: Session, charge: Charge | None, usage_id: int | None, here: str) -> Stop:
+    word = gettext("费用")
+    if usage_id is None:
+        return Stop(word)
+    if charge is not None:
+        figure = money(charge.gross_fen)
+    else:
+        found = session.scalars(select(Charge.gross_fen).where(Charge.usage_session_id == usage_id)).all()
+        figure = money(total(found)) if found else ""
+    href = _link(Permission.SEE_USAGE, "usage.session", session_id=usage_id, _anchor="charges")
+    return Stop(word, figure, href, here == "charge")
+
+
+def _usage(session: Session, usage_id: int | None, here: str) -> Stop:
+    word = gettext("使用记录")
+    if usage_id is None:
+        return Stop(word)
+    seconds = session.scalar(select(UsageSession.running_s).where(UsageSession.id == usage_id))
+    return Stop(
+        word,
+        hours(seconds),
+        _link(Permission.SEE_USAGE, "usage.session", session_id=usage_id),
+        here == "usage",
+    )
+
+
+def _readings(session: Session, usage_id: int | None, here: str) -> Stop:
+    word = gettext("读数")
+    if usage_id is None:
+        return Stop(word)
+    count = session.scalar(select(UsageSession.readings_count).where(UsageSession.id == usage_id)) or 0
+    return Stop(
+        word,
+        ngettext("%(num)s 条", "%(num)s 条", count),
+        _link(Permission.SEE_READINGS, "usage.readings", session_id=usage_id),
+        here == "readings",
+    )

@@ -1,0 +1,150 @@
+"""The words, colours and icons of states and kinds: each is said the same way on every page.
+
+Four colours that never change their meaning: green done or running, blue planned, amber needs a
+person, red refused or lost. Grey says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+
+from app.booking.rules.reservation import ReservationState
+from app.catalogue.models import ChargeUnit, EquipmentKind, RecognitionLevel
+from app.identity.rules.permission import Role
+from billing.rules.words import (
+    ChargeKind,
+    ChargeState,
+    CustomerClass,
+    CustomerRelation,
+    InvoiceKind,
+    InvoiceState,
+    RevenueCategory,
+)
+from devices.rules.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a state is shown."""
+
+    word: Any
+    tone: str
+    icon: str
+
+
+STATES: tuple[tuple[StrEnum | str, State], ...] = (
+    (ReservationState.BOOKED, State(_l("已预约"), "blue", "calendar")),
+    (ReservationState.CANCELLED, State(_l("已取消"), "grey", "ban")),
+    (ChargeState.PROPOSED, State(_l("待审核"), "amber", "alert-triangle")),
+    (ChargeState.APPROVED, State(_l("已审核"), "green", "check")),
+    (ChargeState.INVOICED, State(_l("已开票"), "green", "file-invoice")),
+    (InvoiceState.DRAFT, State(_l("草稿"), "grey", "clock")),
+    (InvoiceState.ISSUED, State(_l("待付款"), "amber", "clock")),
+    (InvoiceState.PAID, State(_l("已付清"), "green", "circle-check")),
+    (InvoiceKind.CREDIT_NOTE, State(_l("红字通知单"), "red", "receipt-refund")),
+    (Evidence.METERED, State(_l("电表计量"), "green", "bolt")),
+    (Evidence.BOOKED, State(_l("按预约"), "amber", "calendar")),
+    (Evidence.ENTERED, State(_l("人工录入"), "amber", "user")),
+    ("running", State(_l("运行中"), "green", "player-play")),
+    ("idle", State(_l("待机"), "grey", "clock")),
+    ("off", State(_l("关机"), "grey", "plug-off")),
+    ("silent", State(_l("无信号"), "amber", "plug-off")),
+    ("unmetered", State(_l("未装表"), "grey", "plug")),
+    ("over", State(_l("已结束"), "grey", "check")),
+    ("open", State(_l("进行中"), "green", "player-play")),
+    ("ended", State(_l("已结束"), "green", "check")),
+    ("frozen", State(_l("已随发票固定"), "green", "file-invoice")),
+    ("no_grant", State(_l("应付为零"), "red", "x")),
+    ("payable", State(_l("应付"), "green", "coin")),
+    ("estimate", State(_l("仅估算"), "amber", "alert-triangle")),
+    ("listed", State(_l("清单"), "grey", "clock")),
+    ("recognised", State(_l("已认定"), "green", "check")),
+    ("out_of_service", State(_l("停止预约"), "red", "ban")),
+    ("bookable", State(_l("可预约"), "green", "check")),
+    ("well", State(_l("正常"), "green", "check")),
+    ("ill", State(_l("需处理"), "amber", "alert-triangle")),
+    ("illustrative", State(_l("示例"), "amber", "info-circle")),
+    ("inactive", State(_l("已停用"), "grey", "ban")),
+)
+
+WORDS: tuple[tuple[StrEnum, Any], ...] = (
+    (EquipmentKind.INSTRUMENT, _l("仪器")),
+    (EquipmentKind.LINE, _l("中试线")),
+    (EquipmentKind.TEST_BENCH, _l("试验台")),
+    (EquipmentKind.SITE, _l("场地")),
+    (EquipmentKind.SOFTWARE_SEAT, _l("软件席位")),
+    (ChargeUnit.HOUR, _l("机时")),
+    (ChargeUnit.BATCH, _l("批次")),
+    (ChargeUnit.SAMPLE, _l("样品")),
+    (ChargeUnit.KILOGRAM, _l("公斤")),
+    (ChargeUnit.METRE, _l("米")),
+    (ChargeUnit.SQUARE_METRE, _l("平方米")),
+    (RecognitionLevel.QUANZHOU, _l("泉州市认定")),
+    (RecognitionLevel.PROVINCIAL, _l("省级")),
+    (RecognitionLevel.NATIONAL, _l("国家级")),
+    (RecognitionLevel.NATIONAL_INNOVATION_CENTRE, _l("国家级创新中心")),
+    (Role.FIRM_MEMBER, _l("企业用户")),
+    (Role.FIRM_MANAGER, _l("企业管理员")),
+    (Role.OPERATOR, _l("平台运营")),
+    (Role.OPERATOR_FINANCE, _l("平台财务")),
+    (Role.OFFICIAL, _l("主管部门")),
+    (Role.ADMINISTRATOR, _l("系统管理员")),
+    (ChargeKind.HOURS, _l("机时费")),
+    (ChargeKind.SETUP, _l("开机费")),
+    (CustomerClass.EXTERNAL, _l("对外价")),
+    (CustomerClass.INTERNAL, _l("内部价")),
+    (CustomerRelation.EXTERNAL, _l("外部客户")),
+    (CustomerRelation.RELATED_PARTY, _l("关联方")),
+    (CustomerRelation.OWN_USE, _l("自用")),
+    (InvoiceKind.INVOICE, _l("结算单")),
+    (InvoiceKind.CREDIT_NOTE, _l("红字通知单")),
+    (RevenueCategory.RESEARCH_TRANSFER, _l("技术研发转化")),
+    (RevenueCategory.PROCESS_IMPROVEMENT, _l("性能工艺改进")),
+    (RevenueCategory.SCALE_UP, _l("工艺放大熟化")),
+    (RevenueCategory.TYPE_TEST, _l("产品型式试验")),
+    (RevenueCategory.PERFORMANCE_TEST, _l("产品性能测试")),
+    (RevenueCategory.SMALL_BATCH, _l("小批量试生产")),
+    (RevenueCategory.INSTRUMENT_SHARING, _l("仪器设备共享")),
+    (RevenueCategory.DATA_SIMULATION, _l("数据模拟")),
+    (RevenueCategory.CONTRACT_PILOT_PROCESSING, _l("中试服务代工")),
+    (RevenueCategory.CONSULTING_TRAINING, _l("咨询培训")),
+    (RevenueCategory.DATA_INFORMATION, _l("数据信息服务")),
+    (RevenueCategory.TECH_PROMOTION, _l("技术推广")),
+    (RevenueCategory.INCUBATION, _l("企业孵化")),
+    (RevenueCategory.FINANCING_MATCHMAKING, _l("投融资对接")),
+    (RevenueCategory.TECH_TRANSFER_LICENCE, _l("技术转让许可")),
+    (RevenueCategory.EQUITY_RETURN, _l("股权收益")),
+    (RevenueCategory.REAL_ESTATE_RENT, _l("场地租金")),
+    (RevenueCategory.GOODS_SALE, _l("货物销售")),
+    (RevenueCategory.FISCAL_GRANT, _l("财政资金")),
+)
+
+# Kinds of different things share their stored word (a booked reservation, booked evidence), and a
+# StrEnum equals its word: look up by kind and name.
+_STATES = {(type(key).__name__, str(key)): state for key, state in STATES}
+_WORDS = {(type(key).__name__, str(key)): word for key, word in WORDS}
+
+
+def state_of(key: StrEnum | str) -> State:
+    return _STATES[type(key).__name__, str(key)]
+
+
+def word_of(key: StrEnum) -> Any:
+    return _WORDS[type(key).__name__, str(key)]
+
+
+_PROBLEMS = {
+    "no_organization": _l("没有预约的使用，不知道由谁付费。"),
+    "no_tariff": _l("使用当日没有有效的价格。"),
+    "unit_needs_quantity": _l("不按机时计价，需要人工填写数量。"),
+    "free": _l("按现行价格不收费。"),
+}
+
+
+def problem_sentence(reason: str) -> str:
+    """Why a session was not charged."""
+    return str(_PROBLEMS.get(reason, reason))
