@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.booking.reserving import reserve
+from app.kernel.db import transaction
 from app.kernel.interval import Interval
 from devices.metering import meter_readings, reconsider
-from devices.models import LateChange, UsageSession
-from devices.usage import finished_usage, freeze_usage
+from devices.models import LateChange, MeteringTask, UsageSession
+from devices.rules.sample import Sample
+from devices.rules.usage import readings_digest
+from devices.usage import finished_usage, freeze_usage, live_states, power_curve, readings_of
 from tests import makers
 from tests.makers import BEGINNING
 
@@ -140,3 +146,143 @@ def test_a_frozen_session_never_changes_and_late_readings_are_noted_once(session
     (late,) = session.scalars(select(LateChange)).all()
     assert late.usage_session_id == usage.session_id
     session.commit()
+
+
+def test_portions_that_arrive_while_the_run_goes_on_give_the_same_sessions_too(session):
+    live, whole = makers.meter(session), makers.meter(session)
+    rows = told(DRAWING)
+    for first in range(0, len(rows), 17):
+        portion = rows[first : first + 17]
+        store(session, live.id, portion)
+        meter_readings(session, at=portion[-1]["at"])
+    store(session, whole.id, rows)
+    meter_readings(session, at=LATER)
+    assert sessions(session, live.id) == sessions(session, whole.id)
+    session.commit()
+
+
+def test_a_session_keeps_its_id_while_it_grows_and_when_late_readings_change_it(session):
+    meter = makers.meter(session)
+    rows = told("." * 10 + "#" * 60 + "." * 60)
+    ids = set()
+    for known in (rows[:30], rows[:50], rows[:40] + rows[60:], rows):
+        store(session, meter.id, known)
+        meter_readings(session, at=LATER)
+        ids |= set(session.scalars(select(UsageSession.id)))
+    assert len(ids) == 1
+
+
+def test_late_readings_join_two_sessions_into_one(session):
+    meter = makers.meter(session)
+    rows = told("." * 10 + "#" * 200 + "." * 30)
+    store(session, meter.id, rows[:60] + rows[150:])
+    meter_readings(session, at=LATER)
+    first, _ = session.scalars(select(UsageSession.id).order_by(UsageSession.started_at)).all()
+    store(session, meter.id, rows)
+    meter_readings(session, at=LATER)
+    session.commit()
+    assert session.scalars(select(UsageSession.id)).all() == [first]
+
+
+def test_a_long_run_is_looked_at_less_often_and_others_are_not_kept_waiting(session):
+    long, short = makers.meter(session), makers.meter(session)
+    rows = told("#" * 3600)  # ten hours
+    store(session, long.id, rows[:-1])
+    now = rows[-1]["at"]
+    assert meter_readings(session, at=now) == 1
+    store(session, long.id, rows[-1:])
+    store(session, short.id, told("#" * 30 + "." * 30))
+    assert meter_readings(session, at=now, limit=1) == 1
+    assert len(sessions(session, short.id)) == 1
+    assert meter_readings(session, at=now + timedelta(minutes=3)) == 1
+    assert sessions(session, long.id)[0][1] == now
+
+
+def test_a_frozen_session_that_late_readings_undo_is_noted(session):
+    meter = makers.meter(session)
+    rows = told("." * 10 + "#" * 3 + "." * 60)
+    store(session, meter.id, rows)
+    meter_readings(session, at=LATER)
+    (usage,) = finished_usage(session, until=LATER)
+    freeze_usage(session, [usage.session_id], at=LATER)
+    quiet = [
+        {"seq": 900 + number, "at": row["at"] + timedelta(seconds=5), "power": 5_000, "energy": row["energy"]}
+        for number, row in enumerate(rows[9:13])
+    ]
+    for _ in range(2):
+        store(session, meter.id, quiet)
+        meter_readings(session, at=LATER)
+    (late,) = session.scalars(select(LateChange)).all()
+    assert (late.usage_session_id, late.proposal["would_be"]) == (usage.session_id, None)
+    assert len(sessions(session, meter.id)) == 1
+
+
+def test_two_workers_at_once_do_each_meter_once(app):
+    with transaction() as session:
+        meters = [makers.meter(session).id for _ in range(6)]
+        for meter in meters:
+            store(session, meter, told(DRAWING))
+    together = threading.Barrier(2)
+
+    def work(_: int) -> int:
+        with app.app_context(), transaction() as session:
+            together.wait(timeout=10)
+            return meter_readings(session, at=LATER)
+
+    with ThreadPoolExecutor(2) as workers:
+        changed = list(workers.map(work, range(2)))
+    with transaction() as session:
+        assert [len(sessions(session, meter)) for meter in meters] == [2] * 6
+        assert sum(changed) == 12
+        assert session.scalars(select(MeteringTask)).all() == []
+
+
+def test_a_reading_that_arrives_while_its_meter_is_derived_is_not_forgotten(app):
+    rows = told("." * 10 + "#" * 60 + "." * 60)
+    with transaction() as session:
+        meter = makers.meter(session).id
+        store(session, meter, rows[:40])
+    with transaction() as session:
+        meter_readings(session, at=LATER)
+        with Session(session.get_bind()) as listener:
+            # The task of the first portion is being removed: storing waits for that, and then leaves a new one.
+            listener.execute(text("SET LOCAL lock_timeout = '200ms'"))
+            with pytest.raises(OperationalError):
+                store(listener, meter, rows[40:])
+    with transaction() as session:
+        store(session, meter, rows[40:])
+    with transaction() as session:
+        assert meter_readings(session, at=LATER) == 1
+        assert sessions(session, meter)[0][1] == rows[70]["at"]
+
+
+def test_the_readings_behind_a_session_are_the_ones_its_digest_names(session):
+    meter = makers.meter(session)
+    store(session, meter.id, told(DRAWING))
+    meter_readings(session, at=LATER)
+    for usage in finished_usage(session, until=LATER):
+        rows = readings_of(session, usage, limit=1000)
+        named = [Sample(row.taken_at, row.boot, row.seq, None, None, None, bytes.fromhex(row.content)) for row in rows]
+        assert (len(rows), readings_digest(named)) == (usage.readings_count, usage.readings_digest)
+
+
+def test_the_curve_is_thinned_and_hides_no_run(session):
+    meter = makers.meter(session)
+    rows = told("." * 500 + "#" + "." * 500)
+    store(session, meter.id, rows)
+    curve = power_curve(session, meter.id, Interval(rows[0]["at"], rows[-1]["at"]), points=50)
+    assert len(curve) <= 51
+    assert max(power for _, power in curve) == 1000
+
+
+@pytest.mark.parametrize(
+    ("drawing", "seconds_later", "word"),
+    [("..##", 10, "running"), ("##..", 10, "idle"), ("..##", 300, "silent")],
+)
+def test_the_state_just_now_is_what_the_meter_last_said(session, drawing, seconds_later, word):
+    meter, other = makers.meter(session), makers.equipment(session)
+    rows = told(drawing)
+    store(session, meter.id, rows)
+    states = live_states(session, [meter.equipment_id, other.id], at=rows[-1]["at"] + timedelta(seconds=seconds_later))
+    assert states[meter.equipment_id].word == word
+    assert states[other.id].word == "unmetered"
