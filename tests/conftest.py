@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,14 @@ from app.kernel.db import db
 from app.kernel.postgres import PrivatePostgres
 
 TEMPLATE = "house_template"
+
+
+class FreshClient(FlaskClient):
+    """A client whose every request has a context of its own, as on a server: nobody stays signed in for another."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        with self.application.app_context():
+            return super().open(*args, **kwargs)
 
 
 @contextmanager
@@ -33,6 +43,7 @@ def running_app(url: str, folder: Path, **overrides: object) -> Iterator[Flask]:
         RATELIMIT_ENABLED=False,
         **overrides,
     )
+    app.test_client_class = FreshClient
     with app.app_context():
         yield app
         db.session.remove()

@@ -22,5 +22,4 @@ def register(app: Flask) -> None:
     app.before_request(access.guard(app))
     errors.register(app)
     pages.register(app)
-    if hasattr(api, "register"):  # TEMPORARY while the parts land
-        api.register(app)
+    api.register(app)

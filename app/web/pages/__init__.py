@@ -15,7 +15,4 @@ SUBJECTS = (
 def register(app: Flask) -> None:
     """Hang every page on the application."""
     for subject in SUBJECTS:
-        try:
-            app.register_blueprint(import_module(f"app.web.pages.{subject}").pages)
-        except ModuleNotFoundError:  # TEMPORARY while the parts land
-            continue
+        app.register_blueprint(import_module(f"app.web.pages.{subject}").pages)

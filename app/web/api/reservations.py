@@ -1,0 +1,114 @@
+"""Reservations over the API, by the same use cases as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_login import current_user
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from app.booking.models import Reservation
+from app.booking.reserving import cancel, move, reserve
+from app.identity.rules.permission import Permission
+from app.kernel import clock
+from app.kernel.db import db, in_transaction
+from app.kernel.errors import InvalidInput, NotFound
+from app.kernel.interval import Interval
+from app.web.access import acting_organization, bounds, requires
+from app.web.api.schemas import CancelIn, MoveIn, ReservationIn, ReservationOut
+from devices.metering import reconsider
+
+blueprint = Blueprint("api_reservations", __name__, url_prefix="/api/v1/reservations", description="Reservations")
+MOST = 200
+
+
+def interval_of(told: dict[str, Any]) -> Interval:
+    try:
+        return Interval(told["starts_at"], told["ends_at"])
+    except ValueError as error:
+        raise InvalidInput("结束时间须晚于开始时间。", field="ends_at") from error
+
+
+@blueprint.route("", methods=["GET"])
+@requires(Permission.SEE_RESERVATIONS)
+@blueprint.response(200, ReservationOut(many=True))
+def mine() -> Any:
+    """The latest reservations of one's own organizations."""
+    return db.session.scalars(
+        select(Reservation)
+        .where(Reservation.organization_id.in_(bounds(Permission.SEE_RESERVATIONS).organization_ids))
+        .order_by(Reservation.id.desc())
+        .limit(MOST)
+    ).all()
+
+
+@blueprint.route("", methods=["POST"])
+@requires(Permission.RESERVE)
+@blueprint.arguments(ReservationIn)
+@blueprint.response(201, ReservationOut)
+def create(told: dict[str, Any]) -> Reservation:
+    """Book a slot. 409 comes with the nearest free ones; ``Idempotency-Key`` makes a repeat harmless."""
+    organization_id, when, now = acting_organization(Permission.RESERVE), interval_of(told), clock.now()
+    made = in_transaction(
+        lambda session: (
+            reserve(
+                session,
+                equipment_id=told["equipment_id"],
+                when=when,
+                organization_id=organization_id,
+                person_id=current_user.id,
+                at=now,
+                purpose=told["purpose"],
+                idempotency_key=request.headers.get("Idempotency-Key", "")[:80] or None,
+            ).id
+        )
+    )
+    return db.session.get_one(Reservation, made)
+
+
+@blueprint.route("/<int:reservation_id>", methods=["GET"])
+@requires(Permission.SEE_RESERVATIONS)
+@blueprint.response(200, ReservationOut)
+def one(reservation_id: int) -> Reservation:
+    """One reservation."""
+    return _visible(reservation_id, Permission.SEE_RESERVATIONS)
+
+
+@blueprint.route("/<int:reservation_id>", methods=["PATCH"])
+@requires(Permission.RESERVE)
+@blueprint.arguments(MoveIn)
+@blueprint.response(200, ReservationOut)
+def change(told: dict[str, Any], reservation_id: int) -> Reservation:
+    """Give it another time."""
+    before = _visible(reservation_id, Permission.RESERVE)
+    since, when = before.during.start, interval_of(told)
+
+    def work(session: Any) -> None:
+        moved = move(session, reservation_id, when=when, by=current_user.id, at=clock.now())
+        reconsider(session, moved.equipment_id, since=min(since, when.start))
+
+    in_transaction(work)
+    return db.session.get_one(Reservation, reservation_id)
+
+
+@blueprint.route("/<int:reservation_id>", methods=["DELETE"])
+@requires(Permission.RESERVE)
+@blueprint.arguments(CancelIn, location="query")
+@blueprint.response(200, ReservationOut)
+def remove(told: dict[str, Any], reservation_id: int) -> Reservation:
+    """Give the slot back."""
+    _visible(reservation_id, Permission.RESERVE)
+    in_transaction(
+        lambda session: cancel(session, reservation_id, by=current_user.id, at=clock.now(), reason=told["reason"]).id
+    )
+    return db.session.get_one(Reservation, reservation_id)
+
+
+def _visible(reservation_id: int, permission: Permission) -> Reservation:
+    found = db.session.get(Reservation, reservation_id)
+    if found is None:
+        raise NotFound("没有这个预约。")
+    bounds(permission).insist(organization_id=found.organization_id, platform_id=found.equipment.platform_id)
+    return found

@@ -1,0 +1,76 @@
+"""What goes over the API, and in which form. Times carry their zone, money is yuan with two decimals."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+
+class PlatformOut(Schema):
+    code = fields.String()
+    name_zh = fields.String()
+    name_en = fields.String()
+    field = fields.String()
+    illustrative = fields.Boolean(metadata={"description": "sample data (示例)"})
+
+
+class EquipmentOut(Schema):
+    id = fields.Integer()
+    code = fields.String()
+    platform = fields.String(attribute="platform.code")
+    name_zh = fields.String()
+    name_en = fields.String()
+    kind = fields.String(attribute="kind.value")
+    charge_unit = fields.String(attribute="charge_unit.value")
+    step_minutes = fields.Integer()
+    bookable = fields.Boolean()
+    illustrative = fields.Boolean()
+
+
+class EquipmentQuery(Schema):
+    platform = fields.String(load_default=None, metadata={"description": "a platform's code"})
+
+
+class WindowQuery(Schema):
+    starts_at = fields.AwareDateTime(required=True)
+    ends_at = fields.AwareDateTime(required=True)
+
+
+class SlotOut(Schema):
+    starts_at = fields.AwareDateTime(attribute="during.start")
+    ends_at = fields.AwareDateTime(attribute="during.end")
+
+
+class ReservationIn(Schema):
+    equipment_id = fields.Integer(required=True, strict=True)
+    starts_at = fields.AwareDateTime(required=True)
+    ends_at = fields.AwareDateTime(required=True)
+    purpose = fields.String(load_default="", validate=validate.Length(max=500))
+
+
+class MoveIn(Schema):
+    starts_at = fields.AwareDateTime(required=True)
+    ends_at = fields.AwareDateTime(required=True)
+
+
+class CancelIn(Schema):
+    reason = fields.String(load_default="", validate=validate.Length(max=500))
+
+
+class ReservationOut(Schema):
+    id = fields.Integer()
+    equipment_id = fields.Integer()
+    organization_id = fields.Integer()
+    starts_at = fields.AwareDateTime(attribute="during.start")
+    ends_at = fields.AwareDateTime(attribute="during.end")
+    state = fields.String(attribute="state.value")
+    purpose = fields.String()
+
+
+class SignIn(Schema):
+    email = fields.String(required=True)
+    password = fields.String(required=True)
+
+
+class SignedIn(Schema):
+    name = fields.String()
+    csrf_token = fields.String(metadata={"description": "send it back as X-CSRFToken with every change"})
