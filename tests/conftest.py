@@ -65,10 +65,21 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of the run's server; its template database has every table."""
+def postgres_server() -> Iterator[PrivatePostgres]:
     with folder_for_servers() as folder, PrivatePostgres(folder / "postgres", durable=False) as server:
-        yield _with_template(server, folder)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the run's server; its template database has every table."""
+    return _with_template(postgres_server, tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def postgres_log(postgres_server: PrivatePostgres) -> Callable[[], str]:
+    """Call it for all that the server has logged."""
+    return lambda: postgres_server.log.read_text(errors="replace")
 
 
 def _with_template(server: PrivatePostgres, folder: Path) -> str:

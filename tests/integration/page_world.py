@@ -1,0 +1,172 @@
+"""A small world that went down the whole river, for pages to show: two firms, two platforms, every role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.booking.models import Reservation
+from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
+from app.identity.models import Organization, Person
+from app.identity.rules.permission import Role
+from app.kernel import clock
+from app.kernel.interval import Interval
+from app.kernel.money import Money
+from billing.assessing import assess_platform
+from billing.charging import charge_usage
+from billing.correcting import credit
+from billing.invoicing import issue_month
+from billing.models import Charge, Evaluation, Invoice
+from billing.recognizing import recognize_revenue
+from billing.reviewing import approve
+from devices.ingesting import WireMessage, ingest
+from devices.metering import meter_readings
+from devices.models import Meter, UsageSession
+from devices.rules.topic import shard_of, topic_of
+from devices.simulator import native_message
+from tests import makers
+
+HOUR = timedelta(hours=1)
+STEP = timedelta(seconds=30)
+
+
+@dataclass
+class World:
+    """What tests name. Everything named belongs to ``firm`` and to ``platform``."""
+
+    people: dict[str, Person]
+    platform: Platform
+    equipment: Equipment
+    meter: Meter
+    firm: Organization
+    past: Reservation
+    coming: Reservation
+    usage: UsageSession
+    invoice: Invoice
+    year: int
+    month: date
+
+
+def build(session: Session) -> World:
+    now = clock.now().replace(minute=0, second=0, microsecond=0)
+    operator, other_operator = makers.organization(session), makers.organization(session)
+    firm, other_firm = makers.organization(session, name="示例纺织"), makers.organization(session, name="示例鞋业")
+    authority = makers.organization(session, name="示例主管部门")
+    platform = makers.platform(session, operator=operator)
+    equipment = makers.equipment(session, of=platform, name_zh="示例熔融纺丝机", name_en="Sample melt spinner")
+    makers.equipment(session, of=makers.platform(session, operator=other_operator))
+    makers.tariff(session, of=equipment, rate_yuan=Decimal("600"))
+    meter = makers.meter(session, of=equipment, code="sample-1", shard=shard_of("sample-1"))
+    people = {
+        "member": makers.person(session, (firm, Role.FIRM_MEMBER)),
+        "manager": makers.person(session, (firm, Role.FIRM_MANAGER)),
+        "other firm": makers.person(session, (other_firm, Role.FIRM_MANAGER)),
+        "operator": makers.person(session, (operator, Role.OPERATOR)),
+        "finance": makers.person(session, (operator, Role.OPERATOR_FINANCE)),
+        "other operator": makers.person(session, (other_operator, Role.OPERATOR)),
+        "official": makers.person(session, (authority, Role.OFFICIAL)),
+        "administrator": makers.person(session, (authority, Role.ADMINISTRATOR)),
+    }
+    session.add(
+        Recognition(
+            platform_id=platform.id, level=RecognitionLevel.QUANZHOU, recognised_on=date(2026, 1, 5), document="示例1号"
+        )
+    )
+    first = now - timedelta(days=3)
+    past = _reserved(session, equipment, people["member"], firm, Interval(first, first + 2 * HOUR))
+    later = now - timedelta(days=2)
+    _reserved(session, equipment, people["manager"], firm, Interval(later, later + HOUR))
+    tomorrow = now + timedelta(days=1)
+    coming = _reserved(session, equipment, people["member"], firm, Interval(tomorrow, tomorrow + 2 * HOUR))
+    _reserved(session, equipment, people["other firm"], other_firm, Interval(tomorrow + 3 * HOUR, tomorrow + 4 * HOUR))
+    _metered(session, meter, first - HOUR, {first + HOUR / 4: first + 2 * HOUR - HOUR / 4, later: later + HOUR})
+    meter_readings(session, at=clock.now())
+    charge_usage(session, until=clock.now(), at=clock.now())
+    usage = session.scalars(select(UsageSession).where(UsageSession.reservation_id == past.id)).one()
+    charges = session.scalars(select(Charge).where(Charge.usage_session_id == usage.id)).all()
+    # The first run is invoiced; the second waits for review (in the same month it would have to be approved too).
+    month = clock.local_date(usage.started_at).replace(day=1)
+    waiting = session.scalars(select(Charge).where(Charge.usage_session_id != usage.id)).all()
+    invoice = _issued(session, people["finance"], platform, firm, month, charges, waiting)
+    line = invoice.lines[0]
+    credit(
+        session,
+        invoice.id,
+        amounts={line.id: Money(100)},
+        reason="示例更正",
+        by=people["finance"].id,
+        at=clock.now(),
+    )
+    recognize_revenue(session, at=clock.now())
+    year = clock.local_date(clock.now()).year
+    session.add(Evaluation(platform_id=platform.id, year=year, evaluated=True, selected=True, document="示例2号"))
+    session.flush()
+    assess_platform(session, platform.id, at=clock.now())
+    session.commit()
+    return World(people, platform, equipment, meter, firm, past, coming, usage, invoice, year, month)
+
+
+def _reserved(
+    session: Session, equipment: Equipment, person: Person, firm: Organization, when: Interval
+) -> Reservation:
+    row = Reservation(
+        equipment_id=equipment.id,
+        person_id=person.id,
+        organization_id=firm.id,
+        during=when,
+        blocked=when,
+        purpose="示例用途",
+        created_at=makers.BEGINNING,
+        changed_at=makers.BEGINNING,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _metered(session: Session, meter: Meter, since: datetime, runs: dict[datetime, datetime]) -> None:
+    """A reading every half minute from ``since`` until the last run is long over; one message that nobody can read."""
+    readings, energy, at = [], 0.0, since
+    until = max(runs.values()) + HOUR
+    while at < until:
+        power = 1500.0 if any(start <= at < end for start, end in runs.items()) else 20.0
+        energy += power * STEP / HOUR
+        readings.append((len(readings) + 1, at, power, round(energy, 3)))
+        at += STEP
+    for first in range(0, len(readings), 20):
+        portion = readings[first : first + 20]
+        message = WireMessage(
+            topic_of(meter.code, "data"), native_message(1, portion), portion[-1][1] + timedelta(seconds=1)
+        )
+        ingest(session, [message])
+    garbage = WireMessage(topic_of(meter.code, "data"), b"\xff nonsense", clock.now())
+    changed = WireMessage(topic_of(meter.code, "data"), native_message(1, [(1, since, 999.0, 0.1)]), clock.now())
+    ingest(session, [garbage, changed])
+
+
+def _issued(
+    session: Session,
+    finance: Person,
+    platform: Platform,
+    firm: Organization,
+    month: date,
+    charges: list[Charge],
+    waiting: list[Charge],
+) -> Invoice:
+    """Issue ``charges`` alone: the others are put aside for a moment, as if they had been priced afterwards."""
+    kept = [(charge, charge.served_at) for charge in waiting]
+    for charge, served_at in kept:
+        charge.served_at = served_at - timedelta(days=62)
+    session.flush()
+    approve(session, [charge.id for charge in charges], by=finance.id, at=clock.now())
+    invoice = issue_month(
+        session, platform_id=platform.id, organization_id=firm.id, month=month, by=finance.id, at=clock.now()
+    )
+    for charge, served_at in kept:
+        charge.served_at = served_at
+    session.flush()
+    return invoice

@@ -1,0 +1,288 @@
+"""Every page answers those who may see it, in both languages, and nobody else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask, g
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.routing import Rule
+
+from app.booking.models import Reservation
+from app.identity.rules.permission import PUBLIC, Permission
+from app.kernel.money import Money
+from app.web.access import load_actor
+from app.web.pages import SUBJECTS
+from app.web.river import evidence_path
+from billing.models import Charge, Invoice
+from billing.rules.words import ChargeState, InvoiceState
+from devices.usage import readings_of, usage
+from tests.integration import page_world
+from tests.integration.page_world import World
+
+ROLES = ("member", "manager", "other firm", "operator", "finance", "other operator", "official", "administrator")
+STRANGERS = ("other firm", "other operator")
+# These answer a stranger, but with nothing of the world's: what they name is looked for in the stranger's own part.
+LOOKS_IN_OWN = {"review.approve"}
+
+
+@pytest.fixture(scope="module")
+def house(new_database, tmp_path_factory) -> Iterator[tuple[Flask, World]]:
+    """One world for all tests that only read."""
+    from tests.conftest import running_app
+
+    with running_app(new_database(), tmp_path_factory.mktemp("pages")) as app:
+        from app.kernel.db import db
+
+        yield app, page_world.build(db.session())
+
+
+class OneRequestAtATime(FlaskClient):
+    """The fixtures keep an application context open, so what a request left in ``g`` has to go by hand."""
+
+    def open(self, *args, **kwargs):
+        for name in list(g):
+            g.pop(name)
+        return super().open(*args, **kwargs)
+
+
+def client_of(app: Flask, world: World, who: str | None, language: str = "zh_CN") -> FlaskClient:
+    app.test_client_class = OneRequestAtATime
+    client = app.test_client()
+    client.set_cookie("language", language)
+    if who:
+        with client.session_transaction() as session:
+            session["_user_id"] = str(world.people[who].id)
+            session["_fresh"] = True
+    return client
+
+
+@pytest.fixture
+def visit(house) -> Callable[..., FlaskClient]:
+    app, world = house
+    return lambda who, language="zh_CN": client_of(app, world, who, language)
+
+
+def arguments(world: World, rule: Rule) -> dict[str, object]:
+    """Values for the places in an address: always things of the world's own firm and platform."""
+    code = {"platforms": world.platform.code, "subsidy": world.platform.code, "equipment": world.equipment.code}
+    code |= {"account": "en"}
+    known = {
+        "code": "en"
+        if rule.endpoint == "account.language"
+        else code.get(rule.endpoint.split(".")[0], world.meter.code),
+        "year": world.year,
+        "reservation_id": world.coming.id,
+        "session_id": world.usage.id,
+        "invoice_id": world.invoice.id,
+        "line_id": world.invoice.lines[0].id,
+        "message_id": 1,
+    }
+    return {name: known[name] for name in rule.arguments}
+
+
+def query(world: World, endpoint: str) -> dict[str, object]:
+    """What an address asks beside its path."""
+    if endpoint == "usage.message":
+        row = first_reading(world)
+        return {"message_id": row.message_id, "received_at": row.received_at.isoformat()}
+    if endpoint == "platforms.feed":
+        return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
+    if endpoint in ("reservations.new", "reservations.estimate", "reservations.book"):
+        return {"equipment_id": world.equipment.id}
+    if endpoint == "review.issue":
+        return {"platform_id": world.platform.id, "organization_id": world.firm.id}
+    if endpoint == "review.month":
+        return {"month": f"{world.month:%Y-%m}"}
+    return {}
+
+
+def first_reading(world: World):
+    from app.kernel.db import db
+
+    return readings_of(db.session(), usage(db.session(), world.usage.id), limit=1)[0]
+
+
+def page_rules(app: Flask, method: str) -> list[Rule]:
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.split(".")[0] in SUBJECTS]
+    return [rule for rule in rules if method in rule.methods]
+
+
+def address(app: Flask, world: World, rule: Rule) -> str:
+    with app.test_request_context():
+        from flask import url_for
+
+        return url_for(rule.endpoint, **{**arguments(world, rule), **query(world, rule.endpoint)})
+
+
+def expected(app: Flask, world: World, rule: Rule, who: str | None) -> set[int]:
+    permission = app.view_functions[rule.endpoint].permission
+    if permission in PUBLIC:
+        return {200, 302, 422}
+    if who is None:
+        return {302}
+    if not load_actor(str(world.people[who].id)).may(permission):
+        return {403}
+    names_a_thing = bool(rule.arguments) or rule.endpoint == "review.issue"
+    if who in STRANGERS and names_a_thing and rule.endpoint not in LOOKS_IN_OWN:
+        return {404}
+    return {200, 302, 409, 422} if "POST" in rule.methods else {200}
+
+
+def test_no_route_is_without_a_permission(app):
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint == "static":
+            continue
+        view = app.view_functions[rule.endpoint]
+        by_class = getattr(view, "view_class", None)
+        views = [view] if by_class is None else [getattr(by_class, method.lower()) for method in by_class.methods]
+        for one in views:
+            assert isinstance(getattr(one, "permission", None), Permission), rule
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+@pytest.mark.parametrize("who", [None, *ROLES])
+def test_every_page_answers_who_may_see_it_and_refuses_the_others(house, visit, who, language):
+    app, world = house
+    client = visit(who, language)
+    for rule in page_rules(app, "GET"):
+        answer = client.get(address(app, world, rule))
+        assert answer.status_code in expected(app, world, rule, who), f"{who} {rule}: {answer.status}"
+        if answer.status_code == 200 and answer.mimetype == "text/html" and language == "en":
+            assert 'lang="en"' in answer.text or "<html" not in answer.text
+
+
+@pytest.mark.parametrize("who", [None, *ROLES])
+def test_every_deed_refuses_who_may_not_do_it(app, session, who):
+    world = page_world.build(session)
+    client = client_of(app, world, who)
+    for rule in page_rules(app, "POST"):
+        if rule.endpoint == "account.sign_out":
+            continue
+        answer = client.post(address(app, world, rule).partition("?")[0], data=query(world, rule.endpoint))
+        assert answer.status_code in expected(app, world, rule, who), f"{who} {rule}: {answer.status}"
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+def test_lists_show_a_stranger_nothing_of_ours(house, visit, who):
+    app, world = house
+    for rule in page_rules(app, "GET"):
+        if rule.arguments or app.view_functions[rule.endpoint].permission in PUBLIC:
+            continue
+        text = visit(who).get(address(app, world, rule)).text
+        assert world.invoice.label not in text
+        assert world.firm.name not in text
+
+
+def test_a_page_is_small_and_says_what_it_may_load(visit):
+    answer = visit("operator").get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not re.search(r"<script(?![^>]*src=)(?![^>]*application/json)", answer.text)
+    assert len(answer.data) < 30_000
+
+
+def test_samples_are_marked_on_every_page(house, visit):
+    app, world = house
+    for rule in page_rules(app, "GET"):
+        answer = visit("operator").get(address(app, world, rule))
+        if answer.status_code == 200 and answer.data.startswith(b"<!doctype"):
+            assert "示例</b>" in answer.text, rule
+
+
+def test_a_slot_is_booked_moved_and_cancelled_without_script(app, session):
+    world = page_world.build(session)
+    client = client_of(app, world, "member")
+    page = client.get("/reservations/new", query_string={"equipment_id": world.equipment.id}).text
+    form = dict(re.findall(r'name="(idempotency_key|starts_at|ends_at)"[^>]*?value="([^"]+)"', page))
+    form["equipment_id"] = world.equipment.id
+    first, again = client.post("/reservations", data=form), client.post("/reservations", data=form)
+    assert first.status_code == 302
+    assert first.location == again.location
+    assert client.post(f"{first.location}/cancel", data={"reason": ""}).status_code == 302
+    assert session.scalar(select(func.count()).select_from(Reservation)) == 5
+
+
+def test_a_taken_slot_offers_the_nearest_free_ones_in_place(app, session):
+    world = page_world.build(session)
+    when = world.coming.during
+    from app.web.formats import input_time
+
+    form = {
+        "equipment_id": world.equipment.id,
+        "starts_at": input_time(when.start),
+        "ends_at": input_time(when.end),
+        "idempotency_key": "k",
+    }
+    answer = client_of(app, world, "other firm").post("/reservations", data=form)
+    assert answer.status_code == 409
+    assert answer.text.count("改约这个时段") >= 3
+
+
+def test_a_month_is_approved_and_issued_from_the_page(app, session):
+    world = page_world.build(session)
+    client = client_of(app, world, "operator")
+    waiting = session.scalars(select(Charge).where(Charge.state == ChargeState.PROPOSED)).all()
+    month = f"{waiting[0].served_at.astimezone().date():%Y-%m}"
+    assert client.post("/review/approve", data={"month": month, "charge_id": [one.id for one in waiting]}).location
+    page = client.get("/review", query_string={"month": month}).text
+    assert "开具结算单：2 行" in page
+    answer = client.post(
+        "/review/issue",
+        data={"month": month, "platform_id": world.platform.id, "organization_id": world.firm.id},
+    )
+    assert "/invoices/" in answer.location
+
+
+def test_a_payment_and_a_credit_note_are_recorded_from_the_page(app, session):
+    world = page_world.build(session)
+    client, here = client_of(app, world, "finance"), f"/invoices/{world.invoice.id}"
+    line = world.invoice.lines[0].id
+    assert client.post(f"{here}/credit", data={f"line_{line}": "1.00", "reason": ""}).status_code == 422
+    assert client.post(f"{here}/credit", data={f"line_{line}": "1.00", "reason": "示例"}).status_code == 302
+    due = world.invoice.gross_fen - Money(100) - Money(100)
+    assert client.post(f"{here}/payments", data={"amount": "99999999"}).status_code == 422
+    assert client.post(f"{here}/payments", data={"amount": str(due)}).status_code == 302
+    session.expire_all()
+    assert session.get_one(Invoice, world.invoice.id).state is InvoiceState.PAID
+
+
+def test_the_evidence_path_leads_from_the_grant_to_the_readings(house, visit):
+    app, world = house
+    with app.test_request_context():
+        from flask_login import login_user
+
+        from app.kernel.db import db
+
+        login_user(load_actor(str(world.people["operator"].id)))
+        stops = evidence_path(db.session(), "usage", usage_id=world.usage.id)
+    assert all(stop.href for stop in stops)
+    for stop in stops:
+        assert visit("operator").get(stop.href).status_code == 200
+
+
+def test_a_table_is_exported_as_it_is_filtered(visit):
+    answer = visit("operator").get("/invoices?format=csv")
+    assert answer.mimetype == "text/csv"
+    assert answer.text.count("\n") == 3
+    assert visit("operator").get("/invoices?format=xlsx").data[:2] == b"PK"
+
+
+def test_sign_in_sends_nobody_to_another_site(app, session):
+    from app.identity.passwords import hashed
+    from tests import makers
+
+    person = makers.person(session, password_hash=hashed("right"))
+    session.commit()
+    client = OneRequestAtATime(app)
+    wrong = client.post("/sign-in", data={"email": person.email, "password": "wrong"})
+    assert wrong.status_code == 422
+    for there in ("https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example"):
+        answer = client.post(f"/sign-in?next={there}", data={"email": person.email, "password": "right"})
+        assert answer.status_code == 302
+        assert answer.location == "/"
+        client.post("/sign-out")

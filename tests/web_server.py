@@ -1,0 +1,83 @@
+"""The web server as it runs in production, on a test's database, and a client with one session."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+START_LIMIT_S = 30.0
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def web_server(database_url: str, folder: Path, *, workers: int = 2) -> Iterator[int]:
+    """The port of a server with ``workers`` processes; it is stopped when the block ends."""
+    port = _free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", str(workers), "--blocking-threads", "8", "--no-ws", "--factory", "app:create_app"]
+    environment = os.environ | {"DATABASE_URL": database_url, "PILOTSHARE_FOLDER": str(folder)}
+    with (folder / "web.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_until_it_answers(port, server)
+            yield port
+        finally:
+            server.terminate()
+            server.wait(START_LIMIT_S)
+
+
+class Visitor:
+    """One connection to the API. A signed-in visitor lends its session to others by :meth:`beside`."""
+
+    def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
+        self.port = port
+        self.headers = {"Content-Type": "application/json", **(headers or {})}
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        self._connection.request(method, path, None if body is None else json.dumps(body), self.headers)
+        answer = self._connection.getresponse()
+        if cookie := answer.headers.get("Set-Cookie"):
+            self.headers["Cookie"] = cookie.partition(";")[0]
+        return answer.status, json.loads(answer.read())
+
+    def sign_in(self, *, email: str, password: str) -> None:
+        status, told = self.ask("POST", "/api/v1/session", {"email": email, "password": password})
+        assert status == 201, told
+        self.headers["X-CSRFToken"] = told["csrf_token"]
+
+    def beside(self) -> Visitor:
+        return Visitor(self.port, self.headers)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
+    limit = time.monotonic() + START_LIMIT_S
+    while server.poll() is None and time.monotonic() < limit:
+        visitor = Visitor(port)
+        try:
+            visitor.ask("GET", "/api/v1/platforms")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            visitor.close()
+    raise AssertionError("the web server did not start; its log is web.log in its folder")
