@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import selectinload
 from werkzeug.wrappers import Response
 
@@ -174,7 +175,7 @@ def latest_assessments(platform_ids: Sequence[int]) -> dict[int, Assessment]:
     rows = db.session.scalars(
         select(Assessment)
         .where(Assessment.platform_id.in_(platform_ids))
-        .distinct(Assessment.platform_id)
+        .ext(distinct_on(Assessment.platform_id))
         .order_by(Assessment.platform_id, Assessment.assessed_at.desc(), Assessment.id.desc())
     )
     return {one.platform_id: one for one in rows}
