@@ -52,9 +52,16 @@ READINGS = text(
 MESSAGE = text(
     "SELECT id, received_at, meter_id, topic, payload FROM raw_message WHERE id = :id AND received_at = :received_at"
 )
-MESSAGES = text(
-    "SELECT id, received_at, topic, payload FROM raw_message"
-    " WHERE meter_id = CAST(:meter AS int) AND received_at > :since ORDER BY received_at DESC, id DESC LIMIT :limit"
+LATEST_READINGS = text(
+    """
+    SELECT reading.*, raw_message.topic, raw_message.payload
+    FROM (
+        SELECT * FROM reading WHERE meter_id = CAST(:meter AS int) AND taken_at > :since
+        ORDER BY taken_at DESC, boot DESC, seq DESC LIMIT :limit
+    ) AS reading
+    LEFT JOIN raw_message ON raw_message.id = reading.message_id AND raw_message.received_at = reading.received_at
+    ORDER BY reading.taken_at DESC, reading.boot DESC, reading.seq DESC
+    """
 )
 
 
@@ -225,8 +232,9 @@ def raw_message(session: Session, message_id: int, received_at: datetime) -> Row
     return session.execute(MESSAGE, {"id": message_id, "received_at": received_at}).first()
 
 
-def latest_messages(session: Session, meter_id: int, *, since: datetime, limit: int = 20) -> list[Row[Any]]:
-    return list(session.execute(MESSAGES, {"meter": meter_id, "since": since, "limit": limit}))
+def latest_readings(session: Session, meter_id: int, *, since: datetime, limit: int = 20) -> list[Row[Any]]:
+    """A meter's last readings, newest first, each with the topic and payload that it came in."""
+    return list(session.execute(LATEST_READINGS, {"meter": meter_id, "since": since, "limit": limit}))
 
 
 def meter(session: Session, meter_id: int) -> Meter | None:
