@@ -163,7 +163,7 @@ def nearest_free_slots(
             Reservation.equipment_id == equipment.id,
             Reservation.state.in_(HOLDS_SLOT),
             Reservation.blocked.op("&&")(terms.blocked(window)),
-            Reservation.id != except_id if except_id is not None else True,
+            *([Reservation.id != except_id] if except_id is not None else []),
         )
     ).all()
     free = free_stretches(opening_intervals(terms.hours, window), terms.kept_from(taken))

@@ -46,7 +46,7 @@ def until_told() -> threading.Event:
 
 
 def _app() -> Flask:
-    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+    return current_app._get_current_object()  # type: ignore[attr-defined]
 
 
 @click.command("listen")
@@ -96,10 +96,15 @@ def replay(file: Path, dialect: str, code: str, speed: float, start: datetime | 
             )
         password = meter_password(meter_key(app), code, meter.credential_version)
     try:
-        with click.progressbar(length=0, label=file.name) as bar:
+        with click.progressbar(length=1, label=file.name) as bar:
+
+            def told(done: int, of: int) -> None:
+                bar.length = of
+                bar.update(done - bar.pos)
+
             sent = replaying.replay(
                 file, broker_url(app), code=code, password=password, dialect=Dialect(dialect), speed=speed, start=start,
-                told=lambda done, of: (setattr(bar, "length", of), bar.update(done - bar.pos)),
+                told=told,
             )  # fmt: skip
     except Refusal as refusal:
         raise click.ClickException(str(refusal)) from refusal

@@ -185,7 +185,7 @@ def _wait_for_web(host: str, port: int, stop: threading.Event, web: Child) -> st
         if web.process is not None and web.process.poll() is not None:
             raise Refusal("网站无法启动，日志见 %(log)s。", log=web.log)
         try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+            with urllib.request.urlopen(address, timeout=5):
                 return address
         except (OSError, HTTPException):
             stop.wait(0.1)

@@ -42,14 +42,16 @@ def next_on_grid(moment: datetime, step: timedelta) -> datetime:
 
 
 def violations(when: Interval, *, terms: Terms, at: datetime) -> list[InvalidInput]:
-    """Everything that is wrong with the wish, each with its field and the remedy. A step's grace for the start."""
-    found = []
+    """Everything that is wrong with the wish, each with its field and the remedy. A step's grace for the start.
+
+    A start out of reach is refused for that alone: the calendar itself ends not far beyond.
+    """
     if when.start <= at - terms.step:
-        found.append(InvalidInput("开始时间已过去，请选择现在之后的时段。", field="starts_at"))
+        return [InvalidInput("开始时间已过去，请选择现在之后的时段。", field="starts_at")]
     if when.start > at + terms.advance:
-        found.append(
-            InvalidInput("最早可提前 %(days)s 天预约，请选择更近的日期。", field="starts_at", days=terms.advance.days)
-        )
+        days = terms.advance.days
+        return [InvalidInput("最早可提前 %(days)s 天预约，请选择更近的日期。", field="starts_at", days=days)]
+    found = []
     if next_on_grid(when.start, terms.step) != when.start or when.duration % terms.step:
         found.append(
             InvalidInput(
@@ -62,6 +64,6 @@ def violations(when: Interval, *, terms: Terms, at: datetime) -> list[InvalidInp
     if when.duration > terms.most:
         most = terms.most // MINUTE
         found.append(InvalidInput("每次最多预约 %(most)s 分钟，请缩短时段。", field="ends_at", most=most))
-    if not any(stretch.encloses(when) for stretch in opening_intervals(terms.hours, when)):
+    elif not any(stretch.encloses(when) for stretch in opening_intervals(terms.hours, when)):
         found.append(InvalidInput("该时段不在设备开放时间内，请选择开放时间内的时段。", field="starts_at"))
     return found
