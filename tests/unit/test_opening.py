@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -98,7 +99,7 @@ spans = pairs.map(lambda pair: local(pair[0] / 60, pair[1] / 60))
 @given(st.lists(spans, max_size=8))
 def test_joining_keeps_the_moments_and_leaves_no_two_that_touch(stretches):
     whole = joined(stretches)
-    assert all(before.end < after.start for before, after in zip(whole, whole[1:], strict=False))
+    assert all(before.end < after.start for before, after in pairwise(whole))
     assert joined(whole) == whole
     for minute in range(0, 14 * 1440, 97):
         moment = MONDAY + timedelta(minutes=minute)
