@@ -91,6 +91,7 @@ class Subscriber:
         client.subscribe([(topic, SubscribeOptions(qos=1, noLocal=True)) for topic in self._topics])
 
     def _on_disconnect(self, client: mqtt.Client, _: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._generation += 1  # at once: between two connections nothing may be acknowledged
         self.taken_over = reason.value == TAKEN_OVER
         if not self._closing:
             log.warning("disconnected: %s", reason)

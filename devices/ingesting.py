@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from psycopg.types.multirange import Int8Multirange
@@ -188,14 +188,15 @@ def _store(session: Session, told: list[_Told], result: Ingested) -> None:
     received = _lock(session, boots)
     known = _known(session, told)
     fresh: list[_Told] = []
-    seen: dict[tuple[int, int, int], bytes] = {}
+    seen: dict[tuple[object, ...], bytes] = {}
     disputed: list[dict[str, Any]] = []
     for place, one in enumerate(told):
         sample = one.sample
-        key = (one.meter_id, sample.boot, sample.seq)
-        if place in known or (one.counted and seen.get(key) == sample.content_hash):
+        boot = (one.meter_id, sample.boot)
+        key = (*boot, sample.seq) if one.counted else (one.meter_id, sample.taken_at, sample.content_hash)
+        if place in known or seen.get(key) == sample.content_hash:
             result.known += 1
-        elif one.counted and (key in seen or _contains(received[key[:2]], sample.seq)):
+        elif one.counted and (key in seen or _contains(received[boot], sample.seq)):
             disputed.append(_dispute(one))
         else:
             seen[key] = sample.content_hash
@@ -298,7 +299,7 @@ def _write(session: Session, fresh: list[_Told]) -> None:
 
 
 def _month(moment: datetime) -> date:
-    return moment.date().replace(day=1)
+    return moment.astimezone(UTC).date().replace(day=1)  # as the partitions are cut
 
 
 def _extend(

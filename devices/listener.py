@@ -10,7 +10,7 @@ from zlib import crc32
 import psycopg
 from flask import Flask
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
@@ -25,6 +25,8 @@ log = logging.getLogger("pilotshare.listener")
 BATCH = 1000
 WAIT_S = 0.05
 RETRY_S = 1.0
+# What comes through SQLAlchemy and what comes from the driver's own cursor: the database is away, or broke a deadlock.
+OUTAGES = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 ONE_LISTENER = 5120  # advisory lock class: two under one client id would push each other off the broker
 
 
@@ -53,28 +55,38 @@ def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: thr
                     raise RuntimeError("the network thread ended or another client took the session over")
                 batch = subscriber.take(most=BATCH, wait_s=WAIT_S)
                 if batch:
-                    _keep(app, subscriber, batch, stop)
+                    _keep(subscriber, batch, stop)
         finally:
             subscriber.close()
 
 
-def _keep(app: Flask, subscriber: Subscriber, batch: list[Received], stop: threading.Event) -> None:
+def _keep(subscriber: Subscriber, batch: list[Received], stop: threading.Event) -> None:
     """Store the batch and acknowledge it. While the database is away nothing is acknowledged and nothing lost."""
     while not stop.is_set():
         try:
-            results = [_store(batch)]
-        except OperationalError as error:
-            log.warning("the database does not answer, waiting: %s", error.orig)
+            results = _store_or_keep_aside(batch)
+        except OUTAGES as error:
+            log.warning("the database does not answer, waiting: %s", error)
             stop.wait(RETRY_S)
             continue
-        except Exception:
-            log.exception("a batch of %s could not be stored together; one by one", len(batch))
-            results = [_store_or_keep_aside(received) for received in batch]
         subscriber.acknowledge(batch)
         for result in results:
             for told in result.acknowledgements:
                 subscriber.publish(topic_of(told.code, "ack"), {"boot": told.boot, "upto": told.upto})
         return
+
+
+def _store_or_keep_aside(batch: Sequence[Received]) -> list[Ingested]:
+    """Together, or else one by one, so that only what cannot be stored is kept aside. Errors: ``OUTAGES``."""
+    try:
+        return [_store(batch)]
+    except OUTAGES:
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            log.exception("a batch of %s could not be stored together; one by one", len(batch))
+            return [result for received in batch for result in _store_or_keep_aside([received])]
+        return [_keep_aside(batch[0], error)]
 
 
 def _store(batch: Sequence[Received]) -> Ingested:
@@ -85,22 +97,20 @@ def _store(batch: Sequence[Received]) -> Ingested:
         db.session.remove()
 
 
-def _store_or_keep_aside(received: Received) -> Ingested:
+def _keep_aside(received: Received, error: Exception) -> Ingested:
+    message = received.message
+    detail = f"{type(error).__name__}: {error}".replace("\0", "�").encode(errors="replace").decode()
     try:
-        return _store([received])
-    except OperationalError:
-        raise
-    except DBAPIError as error:
-        message = received.message
         with transaction() as session:
             session.execute(
                 insert(DeadLetter).values(
                     topic=message.topic.replace("\0", "�"),
                     payload=message.payload[:KEPT_OF_OVERSIZED],
                     reason="not_storable",
-                    detail=str(error.orig).replace("\0", "�")[:300],
+                    detail=detail[:300],
                     received_at=message.received_at,
                 )
             )
+    finally:
         db.session.remove()
-        return Ingested(kept_aside=1)
+    return Ingested(kept_aside=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -40,17 +40,24 @@ def read(payload: bytes) -> list[Sample]:
         raise Unreadable("not_json", str(error)) from error
     try:
         local = datetime.fromisoformat(sensor.time)
-        taken_at = (local if local.tzinfo else local.replace(tzinfo=FACILITY_ZONE)).astimezone(FACILITY_ZONE)
+        taken_at = (local if local.tzinfo else local.replace(tzinfo=FACILITY_ZONE)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Unreadable("invalid_field", f"Time is no ISO time: {sensor.time[:60]}") from error
     if taken_at.year < EARLIEST_YEAR:
         raise Unreadable("clock_not_set", f"Time is before {EARLIEST_YEAR}: {sensor.time[:60]}")
-    taken_at -= timedelta(microseconds=taken_at.microsecond)
-    power = milli(_summed(sensor.energy.power), "ENERGY.Power", highest=HIGHEST_W)
-    total = _summed(sensor.energy.total)
+    power = milli(_summed(sensor.energy.power, "ENERGY.Power"), "ENERGY.Power", highest=HIGHEST_W)
+    total = _summed(sensor.energy.total, "ENERGY.Total")
     energy = milli(None if total is None else total * 1000, "ENERGY.Total", highest=HIGHEST_WH)
-    return [Sample(taken_at, 0, 0, power, energy, None, content_hash(sensor.time, power, energy))]
+    return [
+        Sample(taken_at.replace(microsecond=0), 0, 0, power, energy, None, content_hash(sensor.time, power, energy))
+    ]
 
 
-def _summed(value: Decimal | list[Decimal] | None) -> Decimal | None:
-    return sum(value, Decimal()) if isinstance(value, list) else value
+def _summed(value: Decimal | list[Decimal] | None, field: str) -> Decimal | None:
+    """Over the phases, of which one may feed back. Judged before adding: the sum of a NaN raises."""
+    if value is None:
+        return None
+    phases = value if isinstance(value, list) else [value]
+    if not phases or not all(phase.is_finite() and abs(phase) <= HIGHEST_WH for phase in phases):
+        raise Unreadable("out_of_range", f"{field} must be a number, or a list of one a phase")
+    return sum(phases, Decimal())

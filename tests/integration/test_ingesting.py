@@ -66,10 +66,17 @@ def test_a_tasmota_reading_is_known_by_what_it_says(session):
     plug = makers.meter(session, code="plug", shard=shard_of("plug"), dialect=Dialect.TASMOTA)
     said = json.dumps({"Time": "2026-01-01T12:00:00", "ENERGY": {"Total": 1.5, "Power": 100}}).encode()
     message = WireMessage(topic_of(plug.code, "tele/SENSOR"), said, AT)
-    assert ingest(session, [message, message]).stored >= 1
+    assert ingest(session, [message, message]).stored == 1
     assert ingest(session, [message]).stored == 0
     assert count(session) == 1
     assert ingest(session, [WireMessage(topic_of(plug.code, "tele/LWT"), b"Online", AT)]).kept_aside == 0
+
+
+def test_a_reading_of_the_first_hours_of_a_local_month_finds_its_place(session):
+    plug = makers.meter(session, code="plug", shard=shard_of("plug"), dialect=Dialect.TASMOTA)
+    said = json.dumps({"Time": "2025-12-01T03:00:00", "ENERGY": {"Total": 1.5, "Power": 100}}).encode()
+    assert ingest(session, [WireMessage(topic_of(plug.code, "tele/SENSOR"), said, AT)]).stored == 1
+    assert session.scalar(text("SELECT taken_at FROM reading")).month == 11
 
 
 def test_what_cannot_be_read_is_kept_aside_with_its_reason_and_the_rest_is_stored(session, meter):

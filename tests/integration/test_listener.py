@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
@@ -24,7 +25,9 @@ from devices.models import DeadLetter, DisputedReading
 from devices.rules.topic import shard_of, topic_of
 from devices.simulator import Outbox, native_message
 from tests import makers
+from tests.conftest import _dsn
 from tests.integration.test_private_broker import KINDS, brokers
+from tests.makers import BEGINNING
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 60
@@ -44,6 +47,7 @@ class House:
         ]
         self.broker = PrivateBroker(tmp_path / "broker", port=brokers._free_port(), prefer=kind)
         self.broker.start(self.accounts)
+        self.log = tmp_path / "listen.log"
         self.environment = os.environ | {
             "DATABASE_URL": db.engine.url.render_as_string(hide_password=False),
             "MQTT_URL": self.broker.url,
@@ -52,10 +56,13 @@ class House:
 
     @contextmanager
     def listening(self) -> Iterator[subprocess.Popen]:
-        with subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "app", "listen"], cwd=ROOT, env=self.environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        ) as process:  # fmt: skip
+        with (
+            self.log.open("ab") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", "flask", "--app", "app", "listen"], cwd=ROOT, env=self.environment,
+                stdout=log, stderr=log,
+            ) as process,
+        ):  # fmt: skip
             try:
                 yield process
             finally:
@@ -169,3 +176,44 @@ def test_a_thousand_unreadable_messages_are_kept_aside_and_later_readings_stored
     assert session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.detail == "")) == 0
     assert len(set(session.scalars(select(DeadLetter.reason)))) >= 6
     assert session.scalar(select(func.count()).select_from(DisputedReading)) == 0
+
+
+@contextmanager
+def device(house: House) -> Iterator[Callable[..., None]]:
+    """Tells one reading after the other until the listener has subscribed, then as asked."""
+    publisher = Publisher(house.broker.url, username=CODE, password=house.password)
+    assert publisher.wait_until_connected()
+
+    def tell(*seqs: int) -> None:
+        for seq in seqs:
+            publisher.publish(topic_of(CODE, "data"), native_message(1, [(seq, BEGINNING, 100.0, seq)]))
+        assert publisher.drain()
+
+    wait_for(lambda: (tell(1), house.count() > 0)[-1])
+    yield tell
+    publisher.close()
+
+
+def test_what_the_database_refuses_is_kept_aside_alone(house):
+    with house.listening() as listener, device(house) as tell:
+        with db.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE reading ADD CONSTRAINT unlucky CHECK (seq <> 13)"))
+        tell(12, 13, 14)
+        wait_for(lambda: house.count() == 3)
+        wait_for(lambda: house.count("SELECT count(*) FROM dead_letter") == 1)
+        assert "unlucky" in house.count("SELECT detail FROM dead_letter WHERE reason = 'not_storable'")
+        assert listener.poll() is None
+
+
+def test_readings_that_come_while_the_database_is_away_are_stored_when_it_is_back(house, postgres):
+    name = db.engine.url.database
+    with house.listening() as listener, device(house) as tell:
+        db.engine.dispose()
+        with psycopg.connect(_dsn(postgres, "postgres"), autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            tell(*range(2, 50))
+            wait_for(lambda: "the database does not answer" in house.log.read_text())
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        wait_for(lambda: house.count() == 49)
+        assert listener.poll() is None

@@ -56,6 +56,43 @@ def test_tasmota_speaks_local_time_kilowatt_hours_and_phases():
     assert (sample.power_mw, sample.energy_mwh) == (120_000, 1_750_000)
 
 
+@pytest.mark.parametrize(
+    ("energy", "named"),
+    [
+        (b'"Power":1,"Total":1e999999', "ENERGY.Total"),
+        (b'"Power":1,"Total":-1', "ENERGY.Total"),
+        (b'"Power":["sNaN",1],"Total":1', "ENERGY.Power"),
+        (b'"Power":["Infinity","-Infinity"],"Total":1', "ENERGY.Power"),
+        (b'"Power":[],"Total":1', "ENERGY.Power"),
+        (b'"Power":true,"Total":1', "ENERGY.Power"),
+    ],
+)
+def test_a_number_that_no_plug_can_mean_is_named(energy, named):
+    with pytest.raises(Unreadable, match=named):
+        tasmota.read(b'{"Time":"2026-01-02T03:04:05","ENERGY":{' + energy + b"}}")
+
+
+NUMBERS = st.decimals(allow_nan=True, allow_infinity=True).map(str) | st.from_regex(
+    r"-?[0-9]{1,40}(\.[0-9]{1,40})?(e-?[0-9]{1,7})?", fullmatch=True
+)
+
+
+@given(NUMBERS, NUMBERS, st.booleans())
+def test_no_number_however_odd_does_anything_but_be_read_or_kept_aside(power, total, quoted):
+    mark = '"' if quoted else ""
+    power, total = f"{mark}{power}{mark}", f"{mark}{total}{mark}"
+    told = [
+        (tasmota, f'{{"Time":"2026-01-02T03:04:05","ENERGY":{{"Power":[{power},1],"Total":{total}}}}}'),
+        (native, f'{{"v":1,"boot":0,"readings":[{{"seq":1,"at_ms":1795000000000,"power_w":{power}}}]}}'),
+    ]
+    for dialect, said in told:
+        try:
+            (sample,) = dialect.read(said.encode())
+            assert 0 <= sample.power_mw < 2**63
+        except Unreadable:
+            continue
+
+
 @given(
     st.one_of(
         st.binary(max_size=200),
