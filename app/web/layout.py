@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, get_flashed_messages, request, url_for
-from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.web import language, paging, words
+from app.web.formats import is_english
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def register(app: Flask) -> None:
             "asset": asset,
             "places": places,
             "now": clock.now(),
-            "locale": str(get_locale()).replace("_", "-"),
+            "locale": "en" if is_english() else "zh-CN",
             "languages": language.LANGUAGES,
             "here_with": paging.here_with,
             "state_of": words.state_of,

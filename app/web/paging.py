@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from flask import request, url_for
 from sqlalchemy import Select, func, select
@@ -34,6 +34,12 @@ def page_of(session: Session, query: Select[Any], *, size: int = PER_PAGE) -> Pa
     number = min(max(1, request.args.get("page", 1, type=int)), max(1, -(-count // size)))
     rows = session.scalars(query.limit(size).offset((number - 1) * size)).unique().all()
     return Page(rows, number, count, size)
+
+
+def wanted_file() -> Literal["csv", "xlsx"] | None:
+    """Whether the address asks for the whole table as a file (``?format=csv``)."""
+    form = request.args.get("format")
+    return "csv" if form == "csv" else "xlsx" if form == "xlsx" else None
 
 
 def here_with(**changes: Any) -> str:

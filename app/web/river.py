@@ -38,12 +38,12 @@ def evidence_path(
     charge: Charge | None = None,
     line: InvoiceLine | None = None,
     entry: RevenueEntry | None = None,
-    year: tuple[str, int, Money] | None = None,
+    year: tuple[str, int, Money, Money] | None = None,
 ) -> list[Stop]:
     """The stops around one thing; the deepest thing that is given decides the rest.
 
     Shape: ``here`` is ``grant``, ``revenue``, ``line``, ``charge``, ``usage`` or ``readings``;
-    ``year`` is the platform's code, the year and what is payable.
+    ``year`` is the platform's code, the year, its base and what is payable.
     """
     if line is None and charge is not None:
         line = session.scalar(select(InvoiceLine).where(InvoiceLine.charge_id == charge.id))
@@ -64,7 +64,7 @@ def evidence_path(
         usage_id = charge.usage_session_id
     return [
         _grant(entry, line, year, here),
-        _revenue(entry, line, here),
+        _revenue(entry, line, year, here),
         _line(line, here),
         _charge(session, charge, usage_id, here),
         _usage(session, usage_id, here),
@@ -77,11 +77,11 @@ def _link(permission: Permission, endpoint: str, **values: Any) -> str | None:
 
 
 def _grant(
-    entry: RevenueEntry | None, line: InvoiceLine | None, year: tuple[str, int, Money] | None, here: str
+    entry: RevenueEntry | None, line: InvoiceLine | None, year: tuple[str, int, Money, Money] | None, here: str
 ) -> Stop:
     word = gettext("补助")
     if year is not None:
-        code, number, payable = year
+        code, number, _, payable = year
         href = _link(Permission.SEE_SUBSIDY, "subsidy.year", code=code, year=number)
         return Stop(word, f"{number} · {money(payable)}", href, here == "grant")
     if entry is None or line is None:
@@ -91,8 +91,14 @@ def _grant(
     return Stop(word, number, _link(Permission.SEE_SUBSIDY, "subsidy.year", code=code, year=number))
 
 
-def _revenue(entry: RevenueEntry | None, line: InvoiceLine | None, here: str) -> Stop:
+def _revenue(
+    entry: RevenueEntry | None, line: InvoiceLine | None, year: tuple[str, int, Money, Money] | None, here: str
+) -> Stop:
     word = gettext("收入")
+    if year is not None:
+        code, number, base, _ = year
+        href = _link(Permission.SEE_SUBSIDY, "subsidy.revenue", code=code, year=number)
+        return Stop(word, money(base), href, here == "revenue")
     if entry is None or line is None:
         return Stop(word, here=here == "revenue")
     href = _link(

@@ -16,6 +16,8 @@ const field = (date) => {
 };
 
 let live = {};
+const LABELS = 216;
+const fitting = (slots) => Math.max(28, Math.floor((element.clientWidth - LABELS) / slots));
 
 function label({ resource }) {
   const state = live[resource.id];
@@ -24,7 +26,7 @@ function label({ resource }) {
   box.href = resource.extendedProps.href;
   box.append(Object.assign(document.createElement("span"), { textContent: resource.title, className: "calendar-name" }));
   if (state) {
-    const dot = Object.assign(document.createElement("span"), { className: `calendar-live text-${state.tone}`, textContent: `● ${state.word}` });
+    const dot = Object.assign(document.createElement("span"), { className: `state state-${state.tone}`, textContent: `● ${state.word}` });
     box.append(dot);
   }
   return { domNodes: [box] };
@@ -88,13 +90,13 @@ const calendar = createCalendar(element, [ResourceTimeline, Interaction], {
   locale: document.documentElement.lang,
   firstDay: 1,
   slotDuration: "01:00",
+  slotLabelFormat: { hour: "2-digit", hour12: false },
   snapDuration: settings.step,
-  slotWidth: 40,
+  slotWidth: fitting(24),
   slotEventOverlap: true,
   scrollTime: settings.scroll,
   nowIndicator: true,
   height: "auto",
-  customButtons: {},
-  views: { resourceTimelineWeek: { slotDuration: "04:00", slotWidth: 48 } },
+  views: { resourceTimelineWeek: { slotDuration: "06:00", slotWidth: fitting(28) } },
 });
 setInterval(() => document.visibilityState === "visible" && calendar.refetchEvents(), 15000);

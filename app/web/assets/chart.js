@@ -13,7 +13,17 @@ const moment = new Intl.DateTimeFormat(language, {
   ...zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
 });
 const yuan = (fen) => `${fen < 0 ? "−" : ""}¥${(Math.abs(fen) / 100).toLocaleString("en", { minimumFractionDigits: 2 })}`;
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const property = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+// Tabler's colours may be written in ways that the chart library does not read: the canvas turns them into numbers.
+function token(name) {
+  brush.clearRect(0, 0, 1, 1);
+  brush.fillStyle = property(name);
+  brush.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = brush.getImageData(0, 0, 1, 1).data;
+  return `rgb(${red}, ${green}, ${blue})`;
+}
 
 // data: {points: [[iso, watts|null, lowest, highest]], running: [[iso, iso]], gaps: [[iso, iso]], reserved: [iso, iso]|null,
 //        on_w, off_w, words: {power, on, off, reserved, running, gap}}
@@ -25,9 +35,9 @@ function powerCurve({ points, running, gaps, reserved, on_w, off_w, words }) {
     ]);
   const areas = [...area(running, "rgba(47, 179, 68, .18)", words.running), ...area(gaps, "rgba(247, 103, 7, .15)", words.gap)];
   const bracket = reserved ? reserved.map((at) => ({ xAxis: at, lineStyle: { color: token("--tblr-blue"), type: "solid", width: 2 }, label: { formatter: words.reserved, color: token("--tblr-blue") } })) : [];
-  const threshold = (watts, word) => ({ yAxis: watts, label: { formatter: `${word} ${watts} W`, position: "insideEndTop" } });
+  const threshold = (watts, word) => ({ yAxis: watts, label: { formatter: `${word}\n${watts} W`, position: "end", align: "left", verticalAlign: word === words.on ? "bottom" : "top" } });
   return {
-    grid: { left: 56, right: 24, top: 28, bottom: 28 },
+    grid: { left: 56, right: 104, top: 28, bottom: 28 },
     xAxis: { type: "time", axisLabel: { formatter: (at) => clock.format(at), hideOverlap: true } },
     yAxis: { type: "value", name: "W", min: 0 },
     tooltip: {
@@ -71,7 +81,7 @@ const KINDS = { power: powerCurve, waterfall };
 function draw(element) {
   const data = JSON.parse(element.querySelector("script").textContent);
   const canvas = element.querySelector(".chart-canvas");
-  const text = { fontFamily: token("--tblr-font-sans-serif"), color: token("--tblr-secondary") };
+  const text = { fontFamily: property("--tblr-font-sans-serif"), color: token("--tblr-secondary") };
   const chart = echarts.init(canvas);
   chart.setOption({ textStyle: text, animation: false, ...KINDS[element.dataset.chart](data) });
   if (data.bars) chart.on("click", ({ dataIndex: at }) => data.bars[at].href && location.assign(data.bars[at].href));

@@ -17,8 +17,8 @@ from app.kernel import clock
 from app.kernel.audit import AuditEntry
 from app.kernel.db import db
 from app.web.access import requires
-from app.web.exporting import exported, wants_export
-from app.web.paging import page_of
+from app.web.exports import Column, download
+from app.web.paging import page_of, wanted_file
 from billing.models import Assessment, Charge, ChargeProblem
 from devices.models import DeadLetter, DisputedReading, LateChange, Meter, MeteringTask, UsageSession
 from devices.usage import live_states
@@ -51,15 +51,16 @@ def audit() -> Response | str:
     query = select(AuditEntry).order_by(AuditEntry.id.desc())
     if subject:
         query = query.where(AuditEntry.subject == subject)
-    if wants_export():
-        return exported(
-            "audit",
-            [gettext("时间"), gettext("谁"), gettext("做了什么"), gettext("对象"), gettext("编号"), gettext("细节")],
-            (
-                [one.at, one.person_id, one.deed, one.subject, one.subject_id, one.detail]
-                for one in db.session.scalars(query)
-            ),
-        )
+    if form := wanted_file():
+        columns: list[Column[AuditEntry]] = [
+            Column(gettext("做了什么"), lambda one: one.deed),
+            Column(gettext("时间"), lambda one: one.at, "time"),
+            Column(gettext("谁"), lambda one: one.person_id, "number"),
+            Column(gettext("对象"), lambda one: one.subject),
+            Column(gettext("编号"), lambda one: one.subject_id, "number"),
+            Column(gettext("细节"), lambda one: one.detail),
+        ]
+        return download("audit", columns, db.session.scalars(query), form=form)
     page = page_of(db.session(), query)
     people = {
         row.id: row.name

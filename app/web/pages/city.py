@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date, timedelta
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
@@ -15,12 +15,13 @@ from app.catalogue.models import Equipment, Platform, RecognitionLevel
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
-from app.kernel.interval import Interval
 from app.kernel.money import ZERO, Money
 from app.web.access import requires
-from app.web.exporting import exported, wants_export
+from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.pages.subsidy import latest_assessments
+from app.web.paging import wanted_file
+from app.web.words import word_of
 from billing.models import RevenueEntry
 from devices.models import UsageSession
 
@@ -53,31 +54,18 @@ class PlatformRow:
 @requires(Permission.SEE_CITY)
 def overview() -> Response | str:
     year = request.args.get("year", clock.local_date(clock.now()).year, type=int)
-    rows = _rows(year)
-    if wants_export():
-        return exported(
-            f"city-{year}",
-            [
-                gettext("平台"),
-                gettext("阶段"),
-                gettext("设备"),
-                gettext("运行小时"),
-                gettext("服务企业"),
-                gettext("收入（不含税）"),
-                gettext("应付补助"),
-            ],
-            (
-                [
-                    said(row.platform, "name"),
-                    row.stage.value if row.stage else "",
-                    row.equipment,
-                    float(Decimal(row.running_s) / 3600),
-                    row.firms,
-                    row.revenue,
-                    row.payable,
-                ]
-                for row in rows
-            ),
+    if form := wanted_file():
+        columns: list[Column[PlatformRow]] = [
+            Column(gettext("平台"), lambda row: said(row.platform, "name")),
+            Column(gettext("阶段"), lambda row: word_of(row.stage) if row.stage else ""),
+            Column(gettext("设备"), lambda row: row.equipment, "number"),
+            Column(gettext("运行小时"), lambda row: timedelta(seconds=row.running_s), "hours"),
+            Column(gettext("服务企业"), lambda row: row.firms, "number"),
+            Column(gettext("收入（不含税）"), lambda row: row.revenue, "money"),
+            Column(gettext("应付补助"), lambda row: row.payable, "money"),
+        ]
+        return download(
+            f"city-{year}", columns, _rows(year), form=form, is_sample=lambda row: row.platform.illustrative
         )
     return render_template("city.html", **city_figures(year))
 
@@ -105,10 +93,7 @@ def _rows(year: int) -> list[PlatformRow]:
         .options(selectinload(Platform.recognitions), selectinload(Platform.equipment))
         .order_by(Platform.id)
     ).all()
-    first, after = (
-        clock.local_midnight(clock.local_date(clock.now()).replace(year=y, month=1, day=1)) for y in (year, year + 1)
-    )
-    span = Interval(first, after)
+    first, after = (clock.local_midnight(date(each, 1, 1)) for each in (year, year + 1))
     used = {
         row.platform_id: row
         for row in session.execute(
@@ -118,7 +103,7 @@ def _rows(year: int) -> list[PlatformRow]:
                 func.count(UsageSession.organization_id.distinct()).label("firms"),
             )
             .join(UsageSession, UsageSession.equipment_id == Equipment.id)
-            .where(UsageSession.started_at >= span.start, UsageSession.started_at < span.end)
+            .where(UsageSession.started_at >= first, UsageSession.started_at < after)
             .group_by(Equipment.platform_id)
         )
     }

@@ -19,10 +19,11 @@ from app.kernel.money import Money
 from app.web import river
 from app.web.access import Bounds, bounds, requires
 from app.web.errors import sentence, status_of
-from app.web.exporting import exported, wants_export
+from app.web.exports import Column, download
 from app.web.formats import money, said
 from app.web.forms import day_in, money_in
-from app.web.paging import page_of
+from app.web.paging import page_of, wanted_file
+from app.web.words import state_of
 from billing.correcting import credit as issue_credit_note
 from billing.documents import invoice_pdf
 from billing.models import Invoice, InvoiceLine
@@ -54,32 +55,19 @@ def list_invoices() -> Response | str:
     if wanted:
         like = f"%{wanted}%"
         query = query.where(or_(Organization.name.ilike(like), Platform.name_zh.ilike(like), Platform.code.ilike(like)))
-    if wants_export():
-        return exported(
-            "invoices",
-            [
-                gettext("号码"),
-                gettext("平台"),
-                gettext("客户"),
-                gettext("开具日期"),
-                gettext("不含税"),
-                gettext("税额"),
-                gettext("价税合计"),
-                gettext("状态"),
-            ],
-            (
-                [
-                    one.label,
-                    said(one.platform, "name"),
-                    one.organization.name,
-                    one.issued_on,
-                    one.net_fen,
-                    one.tax_fen,
-                    one.gross_fen,
-                    one.state.value,
-                ]
-                for one in db.session.scalars(query)
-            ),
+    if form := wanted_file():
+        columns: list[Column[Invoice]] = [
+            Column(gettext("号码"), lambda one: one.label),
+            Column(gettext("平台"), lambda one: said(one.platform, "name")),
+            Column(gettext("客户"), lambda one: one.organization.name),
+            Column(gettext("开具日期"), lambda one: one.issued_on, "day"),
+            Column(gettext("不含税"), lambda one: one.net_fen, "money"),
+            Column(gettext("税额"), lambda one: one.tax_fen, "money"),
+            Column(gettext("价税合计"), lambda one: one.gross_fen, "money"),
+            Column(gettext("状态"), lambda one: state_of(one.state).word),
+        ]
+        return download(
+            "invoices", columns, db.session.scalars(query), form=form, is_sample=lambda one: one.platform.illustrative
         )
     found = query.with_only_columns(Invoice.gross_fen, maintain_column_froms=True).order_by(None).subquery()
     gross = db.session.scalar(select(func.sum(found.c.gross_fen)))

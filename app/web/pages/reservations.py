@@ -29,10 +29,11 @@ from app.kernel.interval import Interval
 from app.web.access import Bounds, acting_organization, bounds, requires
 from app.web.curves import curve
 from app.web.errors import sentence, status_of
-from app.web.exporting import exported, wants_export
+from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.forms import day_in, interval_in
-from app.web.paging import page_of
+from app.web.paging import page_of, wanted_file
+from app.web.words import state_of
 from billing.models import Tariff
 from billing.rules.charge import ChargeLine, charge_lines
 from billing.statements import charges_of_sessions
@@ -76,30 +77,22 @@ def list_reservations() -> Response | str:
         query = query.where(
             or_(Equipment.name_zh.ilike(like), Equipment.name_en.ilike(like), Organization.name.ilike(like))
         )
-    if wants_export():
-        return exported(
+    if form := wanted_file():
+        columns: list[Column[Reservation]] = [
+            Column(gettext("设备"), lambda row: said(row.equipment, "name")),
+            Column(gettext("编号"), lambda row: row.id, "number"),
+            Column(gettext("单位"), lambda row: row.organization.name),
+            Column(gettext("开始"), lambda row: row.during.start, "time"),
+            Column(gettext("结束"), lambda row: row.during.end, "time"),
+            Column(gettext("状态"), lambda row: state_of(row.state).word),
+            Column(gettext("用途"), lambda row: row.purpose),
+        ]
+        return download(
             "reservations",
-            [
-                gettext("编号"),
-                gettext("设备"),
-                gettext("单位"),
-                gettext("开始"),
-                gettext("结束"),
-                gettext("状态"),
-                gettext("用途"),
-            ],
-            (
-                [
-                    row.id,
-                    said(row.equipment, "name"),
-                    row.organization.name,
-                    row.during.start,
-                    row.during.end,
-                    row.state.value,
-                    row.purpose,
-                ]
-                for row in db.session.scalars(query)
-            ),
+            columns,
+            db.session.scalars(query).unique(),
+            form=form,
+            is_sample=lambda row: row.equipment.illustrative,
         )
     return render_template("reservations.html", page=page_of(db.session(), query), show=shown, q=wanted)
 

@@ -19,15 +19,17 @@ from app.kernel import clock
 from app.kernel.db import db
 from app.kernel.money import ZERO, Money
 from app.web.access import bounds, requires
-from app.web.exporting import exported, wants_export
+from app.web.exports import Column, download
 from app.web.formats import is_english
 from app.web.pages.platforms import platform_by
+from app.web.paging import wanted_file
 from app.web.river import evidence_path
+from app.web.words import word_of
 from billing.assessing import POLICY, facts_of, settings_in_force
 from billing.models import Assessment
 from billing.rules.operating_steps import EXCLUDED
 from billing.rules.policy import Setting
-from billing.rules.revenue import Exclusion
+from billing.rules.revenue import Entry, Exclusion
 from billing.rules.subsidy import assess
 from billing.statements import PlatformYear, platform_year
 
@@ -90,7 +92,7 @@ def year(code: str, year: int) -> str:
         cap=Money.of(POLICY.value("P2.cap", on=clock.local_date(clock.now()))),
         cap_left=figures.get("cap_left"),
         policy=POLICY,
-        river=evidence_path(db.session(), "grant", year=(platform.code, year, payable)),
+        river=evidence_path(db.session(), "grant", year=(platform.code, year, told.revenue.base, payable)),
     )
 
 
@@ -107,30 +109,18 @@ def revenue(code: str, year: int) -> Response | str:
         or (chosen == "counted" and entry.excluded is None)
         or (entry.excluded is not None and entry.excluded.value == chosen)
     ]
-    if wants_export():
-        return exported(
-            f"revenue-{code}-{year}",
-            [
-                gettext("日期"),
-                gettext("结算单"),
-                gettext("行"),
-                gettext("类别"),
-                gettext("价税合计"),
-                gettext("金额"),
-                gettext("不计入的原因"),
-            ],
-            (
-                [
-                    one.on,
-                    one.document_no,
-                    one.line_no,
-                    one.category.value,
-                    one.with_tax,
-                    one.amount,
-                    exclusion(one.excluded),
-                ]
-                for one in entries
-            ),
+    if form := wanted_file():
+        columns: list[Column[Entry]] = [
+            Column(gettext("结算单"), lambda one: one.document_no),
+            Column(gettext("行"), lambda one: one.line_no, "number"),
+            Column(gettext("日期"), lambda one: one.on, "day"),
+            Column(gettext("类别"), lambda one: word_of(one.category)),
+            Column(gettext("价税合计"), lambda one: one.with_tax, "money"),
+            Column(gettext("金额"), lambda one: one.amount, "money"),
+            Column(gettext("不计入的原因"), lambda one: exclusion(one.excluded)),
+        ]
+        return download(
+            f"revenue-{code}-{year}", columns, entries, form=form, is_sample=lambda one: platform.illustrative
         )
     payable = told.grant.payable.amount if told.grant else ZERO
     return render_template(
@@ -143,7 +133,7 @@ def revenue(code: str, year: int) -> Response | str:
         reasons={reason.value: exclusion(reason) for reason in told.revenue.excluded},
         exclusion=exclusion,
         amount=sum((one.amount for one in entries), ZERO),
-        river=evidence_path(db.session(), "revenue", year=(platform.code, year, payable)),
+        river=evidence_path(db.session(), "revenue", year=(platform.code, year, told.revenue.base, payable)),
     )
 
 

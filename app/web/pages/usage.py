@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
@@ -18,13 +20,13 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
 from app.kernel.errors import NotFound
-from app.kernel.interval import local_month
+from app.kernel.interval import Interval, local_month
 from app.web.access import Bounds, bounds, requires
 from app.web.curves import curve
-from app.web.exporting import exported, wants_export
+from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.forms import month_in
-from app.web.paging import Page, page_of
+from app.web.paging import Page, page_of, wanted_file
 from app.web.river import evidence_path
 from app.web.words import problem_sentence
 from billing.models import ChargeProblem
@@ -61,30 +63,23 @@ def list_usage() -> Response | str:
         query = query.where(
             or_(Equipment.name_zh.ilike(like), Equipment.name_en.ilike(like), Organization.name.ilike(like))
         )
-    if wants_export():
-        return exported(
+    if form := wanted_file():
+        firms = names_of(None)
+        columns: list[Column[UsageSession]] = [
+            Column(gettext("设备"), lambda one: said(one.equipment, "name")),
+            Column(gettext("编号"), lambda one: one.id, "number"),
+            Column(gettext("单位"), lambda one: firms.get(one.organization_id, "")),
+            Column(gettext("开始"), lambda one: one.started_at, "time"),
+            Column(gettext("结束"), lambda one: one.ended_at, "time"),
+            Column(gettext("运行小时"), lambda one: timedelta(seconds=one.running_s), "hours"),
+            Column(gettext("电量 kWh"), lambda one: Decimal(one.energy_mwh) / 1_000_000, "number"),
+        ]
+        return download(
             f"usage-{month:%Y-%m}",
-            [
-                gettext("编号"),
-                gettext("设备"),
-                gettext("单位"),
-                gettext("开始"),
-                gettext("结束"),
-                gettext("运行秒数"),
-                gettext("电量 kWh"),
-            ],
-            (
-                [
-                    one.id,
-                    said(one.equipment, "name"),
-                    one.organization_id or "",
-                    one.started_at,
-                    one.ended_at,
-                    one.running_s,
-                    one.energy_mwh / 1_000_000,
-                ]
-                for one in db.session.scalars(query)
-            ),
+            columns,
+            db.session.scalars(query),
+            form=form,
+            is_sample=lambda one: one.equipment.illustrative,
         )
     page = page_of(db.session(), query)
     names = names_of({one.organization_id for one in page.rows})
@@ -101,7 +96,10 @@ def session(session_id: int) -> str:
     )
     charges = charges_of_sessions(database, [session_id]).get(session_id, [])
     problem = database.get(ChargeProblem, session_id)
-    window = one.when.padded(before=AROUND, after=AROUND)
+    spans = [one.when] if reservation is None else [one.when, reservation.during]
+    window = Interval(min(span.start for span in spans), max(span.end for span in spans)).padded(
+        before=AROUND, after=AROUND
+    )
     return render_template(
         "usage.html",
         usage=one,
@@ -174,11 +172,12 @@ def readable(payload: bytes) -> str:
         return text
 
 
-def names_of(organization_ids: set[int | None]) -> dict[int | None, str]:
-    rows = db.session.execute(
-        select(Organization.id, Organization.name).where(Organization.id.in_([one for one in organization_ids if one]))
-    )
-    return {row.id: row.name for row in rows}
+def names_of(organization_ids: Collection[int | None] | None) -> dict[int | None, str]:
+    """The names of these organizations, or of all."""
+    query = select(Organization.id, Organization.name)
+    if organization_ids is not None:
+        query = query.where(Organization.id.in_([one for one in organization_ids if one]))
+    return {row.id: row.name for row in db.session.execute(query)}
 
 
 def within_bounds(limits: Bounds) -> ColumnElement[bool]:
