@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.catalogue.models import Equipment
 from app.identity.passwords import hashed
 from app.identity.rules.permission import Role
 from app.kernel import clock
@@ -121,6 +122,42 @@ def test_strangers_and_other_firms_are_refused(app, sign_in, world):
     assert other.get("/api/v1/reservations").json == []
     taken = stranger.get(f"/api/v1/equipment/{world}/slots", query_string=slot(-1, 5)).json
     assert taken == [{"starts_at": taken[0]["starts_at"], "ends_at": taken[0]["ends_at"]}]
+
+
+def test_who_booked_finds_the_own_reservation_among_what_is_taken(app, sign_in, world):
+    client = sign_in(0)
+    made = client.post("/api/v1/reservations", json={"equipment_id": world, **slot()}).json
+    address = f"/api/v1/equipment/{world}/slots"
+    assert client.get(address, query_string=slot(-1, 5)).json[0]["reservation_id"] == made["id"]
+    assert "reservation_id" not in sign_in(1).get(address, query_string=slot(-1, 5)).json[0]
+
+
+def test_an_operator_sees_the_reservations_of_its_platforms_alone(session, sign_in, world):
+    operator = session.get_one(Equipment, world).platform.operators[0].organization
+    makers.person(session, (operator, Role.OPERATOR), email="api2@pilotshare.example", password_hash=hashed(PASSWORD))
+    elsewhere = makers.equipment(session).id
+    session.commit()
+    firm = sign_in(0)
+    here, _ = (
+        firm.post("/api/v1/reservations", json={"equipment_id": one, **slot()}).json for one in (world, elsewhere)
+    )
+    seen = sign_in(2).get("/api/v1/reservations").json
+    assert [one["id"] for one in seen] == [here["id"]]
+    assert len(firm.get("/api/v1/reservations").json) == 2
+    assert firm.get("/api/v1/reservations", query_string={"equipment_id": elsewhere, "before": here["id"]}).json == []
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "2026-01-01T00:00:00"])
+def test_a_time_outside_the_calendar_or_without_a_zone_is_refused(sign_in, world, date):
+    answer = sign_in(0).post("/api/v1/reservations", json={"equipment_id": world, **slot(), "starts_at": date})
+    assert answer.status_code == 422
+
+
+def test_a_key_that_is_too_long_is_refused_and_not_cut(sign_in, world):
+    answer = sign_in(0).post(
+        "/api/v1/reservations", json={"equipment_id": world, **slot()}, headers={"Idempotency-Key": "k" * 81}
+    )
+    assert (answer.status_code, answer.json["field"]) == (422, "Idempotency-Key")
 
 
 def test_the_description_covers_every_route(app):

@@ -8,13 +8,12 @@ from flask_smorest import Blueprint
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from app.booking.rules.slot import BookedSlot
 from app.booking.slots import booked_slots
 from app.catalogue.models import Equipment, Platform
 from app.identity.rules.permission import Permission
 from app.kernel.db import db
 from app.kernel.errors import NotFound
-from app.web.access import requires
+from app.web.access import bounds, requires
 from app.web.api.reservations import interval_of
 from app.web.api.schemas import EquipmentOut, EquipmentQuery, PlatformOut, SlotOut, WindowQuery
 
@@ -45,8 +44,18 @@ def equipment(query: dict[str, Any]) -> Any:
 @requires(Permission.BROWSE)
 @blueprint.arguments(WindowQuery, location="query")
 @blueprint.response(200, SlotOut(many=True))
-def slots(query: dict[str, Any], equipment_id: int) -> list[BookedSlot]:
-    """When one piece of equipment is taken, without saying by whom."""
-    if db.session.get(Equipment, equipment_id) is None:
+def slots(query: dict[str, Any], equipment_id: int) -> list[dict[str, Any]]:
+    """When one piece of equipment is taken, without saying by whom; one's own reservations with their id."""
+    thing = db.session.get(Equipment, equipment_id)
+    if thing is None:
         raise NotFound("没有这台设备。")
-    return booked_slots(db.session(), [equipment_id], interval_of(query))
+    seen = bounds(Permission.SEE_RESERVATIONS)
+    return [
+        {"during": slot.during}
+        | (
+            {"reservation_id": slot.reservation_id}
+            if seen.allows(organization_id=slot.organization_id, platform_id=thing.platform_id)
+            else {}
+        )
+        for slot in booked_slots(db.session(), [equipment_id], interval_of(query))
+    ]

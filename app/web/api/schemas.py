@@ -35,7 +35,13 @@ class WindowQuery(Schema):
     ends_at = fields.AwareDateTime(required=True)
 
 
+class ListQuery(Schema):
+    equipment_id = fields.Integer(load_default=None)
+    before = fields.Integer(load_default=None, metadata={"description": "the last id of the page before"})
+
+
 class SlotOut(Schema):
+    reservation_id = fields.Integer(metadata={"description": "only of reservations that you may see"})
     starts_at = fields.AwareDateTime(attribute="during.start")
     ends_at = fields.AwareDateTime(attribute="during.end")
 
