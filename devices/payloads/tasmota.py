@@ -54,10 +54,10 @@ def read(payload: bytes) -> list[Sample]:
 
 
 def _summed(value: Decimal | list[Decimal] | None, field: str) -> Decimal | None:
-    """Over the phases, of which one may feed back. Judged before adding: the sum of a NaN raises."""
+    """Over the phases, of which one may feed back. Judged before any arithmetic, which raises at NaN and at 1e9999999."""
     if value is None:
         return None
     phases = value if isinstance(value, list) else [value]
-    if not phases or not all(phase.is_finite() and abs(phase) <= HIGHEST_WH for phase in phases):
+    if not phases or not all(phase.is_finite() and -HIGHEST_WH <= phase <= HIGHEST_WH for phase in phases):
         raise Unreadable("out_of_range", f"{field} must be a number, or a list of one a phase")
     return sum(phases, Decimal())

@@ -60,6 +60,7 @@ def test_tasmota_speaks_local_time_kilowatt_hours_and_phases():
     ("energy", "named"),
     [
         (b'"Power":1,"Total":1e999999', "ENERGY.Total"),
+        (b'"Power":1,"Total":1e9999999', "ENERGY.Total"),
         (b'"Power":1,"Total":-1', "ENERGY.Total"),
         (b'"Power":["sNaN",1],"Total":1', "ENERGY.Power"),
         (b'"Power":["Infinity","-Infinity"],"Total":1', "ENERGY.Power"),
