@@ -54,7 +54,7 @@ def read(payload: bytes) -> list[Sample]:
 
 
 def _summed(value: Decimal | list[Decimal] | None, field: str) -> Decimal | None:
-    """Over the phases, of which one may feed back. Judged before any arithmetic, which raises at NaN and at 1e9999999."""
+    """Over the phases, of which one may feed back. Judged before arithmetic, which raises at NaN and at 1e9999999."""
     if value is None:
         return None
     phases = value if isinstance(value, list) else [value]
