@@ -106,7 +106,7 @@ def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -
         return 0
     around = Interval(samples[0].taken_at, max(samples[-1].taken_at, at) + SECOND)
     slots = booked_slots(session, [meter.equipment_id], around)
-    derived = [one for one in usage_sessions(samples, profile, slots, until=at) if one.when.end > since]
+    derived = [one for one in usage_sessions(samples, profile, slots, until=at) if one.when.end >= since]
     return _store(session, meter, stored_profile, derived, since=since, at=at)
 
 
@@ -141,7 +141,7 @@ def _store(
     since = min([since, *(usage.when.start for usage in derived)])
     stored = session.scalars(
         select(UsageSession)
-        .where(UsageSession.meter_id == meter.id, UsageSession.ended_at > since)
+        .where(UsageSession.meter_id == meter.id, UsageSession.ended_at >= since)
         .order_by(UsageSession.started_at)
     ).all()
     frozen = [row for row in stored if row.frozen_at is not None]

@@ -286,3 +286,16 @@ def test_the_state_just_now_is_what_the_meter_last_said(session, drawing, second
     states = live_states(session, [meter.equipment_id, other.id], at=rows[-1]["at"] + timedelta(seconds=seconds_later))
     assert states[meter.equipment_id].word == word
     assert states[other.id].word == "unmetered"
+
+
+def test_readings_that_come_one_at_a_time_make_the_same_session(session):
+    whole, one_by_one = makers.meter(session), makers.meter(session)
+    rows = told("." * 10 + "#" * 30 + "." * 20)
+    store(session, whole.id, rows)
+    meter_readings(session, at=rows[-1]["at"])
+    for row in rows:
+        store(session, one_by_one.id, [row])
+        meter_readings(session, at=row["at"])
+    assert len(sessions(session, whole.id)) == 1
+    assert sessions(session, one_by_one.id) == sessions(session, whole.id)
+    session.commit()
