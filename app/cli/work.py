@@ -25,6 +25,8 @@ log = logging.getLogger("pilotshare.work")
 def work() -> None:
     """Run the timetable. Several may be started: one leads, the others wait for it to end."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     stop = threading.Event()
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda *_: stop.set())
