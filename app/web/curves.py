@@ -50,7 +50,7 @@ def curve(
             "power": gettext("功率"),
             "on": gettext("启动阈值"),
             "off": gettext("停止阈值"),
-            "reserved": gettext("预约"),
+            "reserved": gettext("预约时段"),
             "running": gettext("运行"),
             "gap": gettext("无信号"),
         },

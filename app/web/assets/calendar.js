@@ -90,13 +90,13 @@ const calendar = createCalendar(element, [ResourceTimeline, Interaction], {
   locale: document.documentElement.lang,
   firstDay: 1,
   slotDuration: "01:00",
-  slotLabelFormat: { hour: "2-digit", hour12: false },
+  slotLabelFormat: (date) => String(date.getHours()),
   snapDuration: settings.step,
   slotWidth: fitting(24),
   slotEventOverlap: true,
   scrollTime: settings.scroll,
   nowIndicator: true,
   height: "auto",
-  views: { resourceTimelineWeek: { slotDuration: "06:00", slotWidth: fitting(28) } },
+  views: { resourceTimelineWeek: { slotDuration: "06:00", slotWidth: fitting(28), scrollTime: "00:00:00" } },
 });
 setInterval(() => document.visibilityState === "visible" && calendar.refetchEvents(), 15000);

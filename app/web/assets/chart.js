@@ -58,11 +58,11 @@ function powerCurve({ points, running, gaps, reserved, on_w, off_w, words }) {
 }
 
 // data: {bars: [{label, from_fen, to_fen, tone, href}]}
-function waterfall({ bars }) {
+function waterfall({ bars }, narrow) {
   const colours = { total: "--tblr-primary", less: "--tblr-secondary", grant: "--tblr-green", lost: "--tblr-red" };
   return {
     grid: { left: 8, right: 16, top: 28, bottom: 8, containLabel: true },
-    xAxis: { type: "category", data: bars.map((bar) => bar.label), axisLabel: { interval: 0, width: 84, overflow: "break" } },
+    xAxis: { type: "category", data: bars.map((bar) => bar.label), axisLabel: { interval: 0, width: 84, overflow: "break", rotate: narrow ? 40 : 0 } },
     yAxis: { type: "value", axisLabel: { formatter: (fen) => `¥${(fen / 100).toLocaleString("en")}` } },
     tooltip: { trigger: "item", formatter: ({ dataIndex: at }) => `${bars[at].label}<br><b>${yuan(bars[at].amount_fen)}</b>` },
     series: [
@@ -70,7 +70,7 @@ function waterfall({ bars }) {
       {
         type: "bar", stack: "all", barMaxWidth: 64, cursor: "pointer",
         data: bars.map((bar) => ({ value: Math.abs(bar.to_fen - bar.from_fen), itemStyle: { color: token(colours[bar.tone]) } })),
-        label: { show: true, position: "top", color: token("--tblr-body-color"), formatter: ({ dataIndex: at }) => yuan(bars[at].amount_fen) },
+        label: { show: !narrow, position: "top", color: getComputedStyle(document.body).color, formatter: ({ dataIndex: at }) => yuan(bars[at].amount_fen) },
       },
     ],
   };
@@ -83,7 +83,13 @@ function draw(element) {
   const canvas = element.querySelector(".chart-canvas");
   const text = { fontFamily: property("--tblr-font-sans-serif"), color: token("--tblr-secondary") };
   const chart = echarts.init(canvas);
-  chart.setOption({ textStyle: text, animation: false, ...KINDS[element.dataset.chart](data) });
+  const drawing = KINDS[element.dataset.chart](data, canvas.clientWidth < 560);
+  for (const axis of [drawing.xAxis, drawing.yAxis]) {
+    axis.axisLabel = { ...axis.axisLabel, color: text.color };
+    axis.nameTextStyle = { color: text.color };
+  }
+  drawing.yAxis.splitLine = { lineStyle: { color: "rgba(128, 128, 128, .25)" } };
+  chart.setOption({ textStyle: text, animation: false, ...drawing });
   if (data.bars) chart.on("click", ({ dataIndex: at }) => data.bars[at].href && location.assign(data.bars[at].href));
   new ResizeObserver(() => chart.resize()).observe(canvas);
 }
