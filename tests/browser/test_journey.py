@@ -26,7 +26,7 @@ from tests.integration.test_private_broker import brokers
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "test-artifacts"
 EQUIPMENT = "HX-TEXTILE-SPIN"
-RUN_LIMIT_MS = 240_000
+RUN_LIMIT_MS = 400_000
 pytestmark = pytest.mark.browser
 
 
