@@ -41,7 +41,9 @@ const symbols = ICONS.map((name) => {
   return `<symbol id="${name}" viewBox="0 0 24 24">${paths}</symbol>`;
 });
 const sprite = `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;
-const digest = createHash("sha256").update(sprite).digest("hex").slice(0, 8).toUpperCase();
-manifest["icons.svg"] = `icons-${digest}.svg`;
-writeFileSync(join(target, manifest["icons.svg"]), sprite);
+for (const [name, drawing] of Object.entries({ icons: sprite, mark: readFileSync(join(here, "mark.svg"), "utf8") })) {
+  const digest = createHash("sha256").update(drawing).digest("hex").slice(0, 8).toUpperCase();
+  manifest[`${name}.svg`] = `${name}-${digest}.svg`;
+  writeFileSync(join(target, manifest[`${name}.svg`]), drawing);
+}
 writeFileSync(join(target, "manifest.json"), JSON.stringify(manifest, null, 1));
