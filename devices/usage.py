@@ -158,17 +158,6 @@ def usage_within(session: Session, equipment_ids: Collection[int], within: Inter
     return [_usage(*row) for row in rows]
 
 
-def usage_of_organization(session: Session, organization_id: int, within: Interval) -> list[Usage]:
-    rows = session.execute(
-        usages(
-            UsageSession.organization_id == organization_id,
-            UsageSession.started_at >= within.start,
-            UsageSession.started_at < within.end,
-        ).order_by(UsageSession.started_at.desc())
-    )
-    return [_usage(*row) for row in rows]
-
-
 def freeze_usage(session: Session, session_ids: Collection[int], *, at: datetime) -> None:
     """From now on these sessions stand behind an issued invoice and never change."""
     session.execute(
