@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import Flask
 
-from app import cli, web
+from app import web
 
 # Every table must be known before a migration compares them.
 from app.booking import models as _booking  # noqa: F401
+from app.cli import Commands
 from app.kernel import audit as _audit  # noqa: F401
 from app.kernel.db import db, migrate
 from app.kernel.postgres import PrivatePostgres
@@ -29,6 +30,7 @@ def create_app(**overrides: Any) -> Flask:
     folder = Path(overrides.pop("FOLDER", config.folder))
     master = master_key(folder)
     app = Flask("app", root_path=str(ROOT / "app" / "web"), static_folder="static", template_folder="templates")
+    app.cli = Commands(app.name)
     app.config.from_mapping(
         FOLDER=folder,
         MASTER_KEY=master,
@@ -50,5 +52,4 @@ def create_app(**overrides: Any) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     web.register(app)
-    cli.register(app)
     return app

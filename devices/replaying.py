@@ -58,14 +58,18 @@ def replay(
                 due = began + (moment - trace[0][0]) / SECOND / speed
                 time.sleep(max(0.0, due - time.monotonic()))
             publisher.publish(topic_of(code, "data" if dialect is Dialect.NATIVE else "tele/SENSOR"), payload)
-            publisher.drain(most_left=UNDER_WAY)
+            _wait(publisher, most_left=UNDER_WAY)
             sent += count
             told(sent, len(trace))
-        if not publisher.drain():
-            raise Refusal("MQTT 服务没有在时限内收下全部读数，请重试：重复的读数只会保存一次。")
+        _wait(publisher, most_left=0)
         return sent
     finally:
         publisher.close()
+
+
+def _wait(publisher: Publisher, *, most_left: int) -> None:
+    if not publisher.drain(most_left=most_left):
+        raise Refusal("MQTT 服务没有在时限内收下读数，请重试：重复的读数只会保存一次。")
 
 
 def read_trace(file: Path) -> Iterator[tuple[datetime, float]]:

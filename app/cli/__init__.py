@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from flask import Flask
+import click
+from flask.cli import AppGroup
 
 COMMANDS = {
     "up": "app.cli.up",
@@ -16,7 +17,14 @@ COMMANDS = {
 }
 
 
-def register(app: Flask) -> None:
-    """Hang every command on the application. Imported here, so that a web process stays light."""
-    for name, module in COMMANDS.items():
-        app.cli.add_command(getattr(import_module(module), name))
+class Commands(AppGroup):
+    """The commands, each imported when somebody asks for it: a web process never does."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+            return command
+        return super().get_command(ctx, cmd_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from devices.models import Meter
 STOP_LIMIT_S = 20.0
 WATCH_S = 1.0
 STEADY_S = 10.0
+LEAST_FREE_MB = 500
 
 
 @dataclass
@@ -82,6 +84,7 @@ def up(*, demo: bool) -> None:
 def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
     folder: Path = app.config["FOLDER"]
     (folder / "log").mkdir(parents=True, exist_ok=True)
+    insist_on_space(folder, mb=LEAST_FREE_MB)
     host, port = app.config["HOST"], app.config["PORT"]
     if _taken(host, port):
         raise Refusal(
@@ -199,6 +202,19 @@ def _welcome(host: str, port: int, *, demo: bool) -> None:
         for email, who in DEMO_ACCOUNTS:
             click.echo(f"  {email:<34} {who}")
     click.echo("\nCtrl-C 停止 / stops everything; make reset 重新开始 / starts over.\n")
+
+
+def insist_on_space(folder: Path, *, mb: int) -> None:
+    """Errors: ``Refusal`` where less than ``mb`` megabytes are free; a full disk would stop the database."""
+    free = shutil.disk_usage(folder).free // 1_000_000
+    if free < mb:
+        raise Refusal(
+            "磁盘空间不足：%(folder)s 只剩 %(free)s MB，至少需要 %(mb)s MB。"
+            "请清理后重试，或用 PILOTSHARE_FOLDER 指定别处。",
+            folder=folder,
+            free=free,
+            mb=mb,
+        )
 
 
 def _taken(host: str, port: int) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from pypdf import PdfReader
 
 from app.demo import DEMO_PASSWORD
@@ -133,6 +133,7 @@ def test_a_yuan_of_subsidy_is_followed_back_to_the_meters_message(browser, open_
         group.get_by_role("button", name="开具结算单").click()
         operator.wait_for_url(re.compile(r"/invoices/\d+$"))
         picture(operator, "invoice")
+        number = re.search(r"HX-TEXTILE-\d{4}-\d{6}", operator.locator("article").inner_text()).group()
         printed = operator.request.get(f"{operator.url}.pdf").body()
         said = "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(printed)).pages).split())
         assert "人民币" in said
@@ -144,15 +145,20 @@ def test_a_yuan_of_subsidy_is_followed_back_to_the_meters_message(browser, open_
         expect(official.get_by_text("泉州承担").first).to_be_visible()
         expect(official.get_by_text("六(二)").first).to_be_visible()
         picture(official, "subsidy")
-        for step in ("/revenue", "/invoices/lines/", "/usage/", "/readings", "/messages/"):
-            follow(official, step)
+        follow(official, "/revenue")
+        entry = official.get_by_role("row").filter(has_text=number).filter(has_text="计入")
+        follow(official, "/invoices/lines/", within=entry)
+        follow(official, used)
+        follow(official, f"{used}/readings")
+        follow(official, f"{used}/messages/")
         expect(official.get_by_text('"readings"').first).to_be_visible()
+        expect(official.get_by_text(EQUIPMENT.lower()).first).to_be_visible()
         picture(official, "message")
 
 
-def follow(page: Page, step: str) -> None:
-    """Click the first link of the page's own content that leads one step down the river."""
-    link = page.locator(f"main a[href*='{step}']").first
+def follow(page: Page, step: str, *, within: Locator | None = None) -> None:
+    """Click the first link of the page's own content (or of a part) that leads one step down the river."""
+    link = (within or page.locator("main")).locator(f"a[href*='{step}']").first
     expect(link).to_be_visible()
     target = link.get_attribute("href")
     link.click()
