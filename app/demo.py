@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.booking.models import Reservation
 from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
 from app.catalogue.platforms import operator_of
+from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.seeding import OPERATING_SINCE, load_catalogue, read, sample_uscc
 from app.identity.models import Organization, Person
 from app.identity.registering import add_membership, add_organization, add_person
@@ -31,7 +32,7 @@ from billing.invoicing import issue_month
 from billing.models import Charge, Evaluation, Tariff
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
-from billing.rules.words import CustomerClass, RevenueCategory
+from billing.rules.words import RevenueCategory
 from devices.ingesting import WireMessage, ingest
 from devices.metering import meter_readings
 from devices.models import Meter, MeterProfile

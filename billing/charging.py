@@ -11,11 +11,11 @@ from sqlalchemy import delete, select, union_all
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import ChargeUnit, Equipment
+from app.catalogue.rules.customer import CustomerRelation, class_of
 from app.kernel import clock
 from billing.models import Charge, ChargeProblem, Tariff
 from billing.rules.charge import ChargeLine, charge_lines
-from billing.rules.words import CustomerRelation
-from billing.tariffs import PriceList, class_of, price_of
+from billing.tariffs import PriceList, price_of
 from devices.rules.usage import Usage
 from devices.usage import finished_usage
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Equipment, Platform
+from app.catalogue.rules.customer import CustomerClass, CustomerRelation
 from app.identity.models import Organization
 from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
 from app.kernel.db import Model
@@ -18,8 +19,6 @@ from app.kernel.money import Money
 from billing.rules.words import (
     ChargeKind,
     ChargeState,
-    CustomerClass,
-    CustomerRelation,
     InvoiceKind,
     InvoiceState,
     RevenueCategory,

@@ -13,13 +13,14 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.errors import InvalidInput
 from app.kernel.money import Money
 from billing.policies.jinzhengban_2025_13 import POLICY
 from billing.rules import facts as f
 from billing.rules.grant import Grant
 from billing.rules.subsidy import Assessment, assess
-from billing.rules.words import CustomerRelation, RevenueCategory
+from billing.rules.words import RevenueCategory
 
 Json = dict[str, Any]
 _MONEY_KEYS = ("payable", "quanzhou", "jinjiang")

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.catalogue.platforms import is_own, is_related
+from app.catalogue.platforms import relation_of
+from app.catalogue.rules.customer import CustomerClass, CustomerRelation
 from billing.models import Tariff
 from billing.rules.charge import Price
-from billing.rules.words import CustomerClass, CustomerRelation
 
 
 def price_of(tariff: Tariff) -> Price:
@@ -26,19 +26,6 @@ def price_of(tariff: Tariff) -> Price:
         includes_tax=tariff.includes_tax,
         category=tariff.category,
     )
-
-
-def relation_of(session: Session, *, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
-    """How a customer stands to a platform on that day (A04)."""
-    if is_own(session, platform_id, organization_id, on=on):
-        return CustomerRelation.OWN_USE
-    if is_related(session, platform_id, organization_id, on=on):
-        return CustomerRelation.RELATED_PARTY
-    return CustomerRelation.EXTERNAL
-
-
-def class_of(relation: CustomerRelation) -> CustomerClass:
-    return CustomerClass.INTERNAL if relation is CustomerRelation.OWN_USE else CustomerClass.EXTERNAL
 
 
 def tariff_on(session: Session, *, equipment_id: int, customer_class: CustomerClass, on: date) -> Tariff | None:

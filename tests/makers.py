@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import ChargeUnit, Equipment, EquipmentKind, OpeningHours, Platform, PlatformOperator
+from app.catalogue.rules.customer import CustomerClass
 from app.identity.models import Membership, Organization, Person
 from app.identity.rules.permission import Role
 from app.kernel.money import Money
 from billing.models import Tariff
-from billing.rules.words import CustomerClass, RevenueCategory
+from billing.rules.words import RevenueCategory
 from devices.models import Meter, MeterProfile
 from devices.rules.evidence import Dialect
 

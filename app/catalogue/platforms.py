@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Platform, PlatformOperator, RelatedParty
+from app.catalogue.rules.customer import CustomerRelation
 from app.identity.models import Organization
 
 
@@ -56,3 +57,12 @@ def is_related(session: Session, platform_id: int, organization_id: int, *, on: 
         )
         != 0
     )
+
+
+def relation_of(session: Session, *, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
+    """How a customer stands to a platform on that day (A04)."""
+    if is_own(session, platform_id, organization_id, on=on):
+        return CustomerRelation.OWN_USE
+    if is_related(session, platform_id, organization_id, on=on):
+        return CustomerRelation.RELATED_PARTY
+    return CustomerRelation.EXTERNAL

@@ -14,12 +14,11 @@ from flask_babel import lazy_gettext as _l
 
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import ChargeUnit, EquipmentKind, RecognitionLevel
+from app.catalogue.rules.customer import CustomerClass, CustomerRelation
 from app.identity.rules.permission import Role
 from billing.rules.words import (
     ChargeKind,
     ChargeState,
-    CustomerClass,
-    CustomerRelation,
     InvoiceKind,
     InvoiceState,
     RevenueCategory,

@@ -7,8 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import ZERO, Money
-from billing.rules.words import CustomerRelation, RevenueCategory
+from billing.rules.words import RevenueCategory
 
 Programme = Literal["P1", "P2", "P3", "P4"]
 RecognitionLevel = Literal["provincial", "national", "national_innovation_centre"]

@@ -8,10 +8,11 @@ from datetime import date
 from enum import StrEnum
 from itertools import pairwise
 
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import ZERO, Money, total
 from billing.rules.facts import Document, Facts, Line, Payment, Platform
 from billing.rules.policy import Settings
-from billing.rules.words import CustomerRelation, RevenueCategory
+from billing.rules.words import RevenueCategory
 
 
 class Exclusion(StrEnum):

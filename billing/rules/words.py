@@ -5,21 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class CustomerClass(StrEnum):
-    """Whose price it is. ``INTERNAL`` is the host's or operator's own use."""
-
-    EXTERNAL = "external"
-    INTERNAL = "internal"
-
-
-class CustomerRelation(StrEnum):
-    """How a customer stands to the platform (A04)."""
-
-    EXTERNAL = "external"
-    RELATED_PARTY = "related_party"
-    OWN_USE = "own_use"
-
-
 class ChargeKind(StrEnum):
     HOURS = "hours"
     SETUP = "setup"

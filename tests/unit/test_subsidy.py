@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.errors import InvalidInput
 from app.kernel.money import Money
 from billing.policies import POLICIES, policies_in_force, policy_by_number
@@ -14,7 +15,7 @@ from billing.policies.jinzhengban_2025_13 import POLICY
 from billing.rules.facts import Operator, OtherGrant
 from billing.rules.grant import NoGrant
 from billing.rules.revenue import Exclusion
-from billing.rules.words import CustomerRelation, RevenueCategory
+from billing.rules.words import RevenueCategory
 from tests.unit.subsidy_makers import (
     assessed,
     clawback,

@@ -8,11 +8,12 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import ZERO, Money, total
 from billing.policies.jinzhengban_2025_13 import POLICY
 from billing.rules.facts import Document, Facts, Payment
 from billing.rules.subsidy import Assessment, assess
-from billing.rules.words import CustomerRelation, RevenueCategory
+from billing.rules.words import RevenueCategory
 from tests.unit.subsidy_makers import facts, invoice, line, locks, payable
 
 CAP = Money.of(POLICY.value("P2.cap", on=date(2026, 1, 1)))

@@ -20,6 +20,8 @@ from app.booking.reserving import move as move_reservation
 from app.booking.reserving import nearest_free_slots, reserve
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import Equipment, Platform
+from app.catalogue.platforms import relation_of
+from app.catalogue.rules.customer import class_of
 from app.identity.models import Organization
 from app.identity.rules.permission import Permission
 from app.kernel import clock
@@ -37,7 +39,7 @@ from app.web.words import state_of
 from billing.models import Tariff
 from billing.rules.charge import ChargeLine, charge_lines
 from billing.statements import charges_of_sessions
-from billing.tariffs import class_of, price_of, relation_of, tariff_on
+from billing.tariffs import price_of, tariff_on
 from devices.usage import live_states, usage_of_reservations
 
 pages = Blueprint("reservations", __name__)
