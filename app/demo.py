@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
+from app.booking.holding import devices_of, hold
 from app.booking.models import Reservation
 from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
 from app.catalogue.platforms import operator_of
@@ -230,19 +231,18 @@ def _past(session: Session, cast: Cast, meters: list[Meter], *, at: datetime) ->
 
 def _booked(session: Session, firm: Organization, person: Person, meter: Meter, slot: Interval) -> None:
     booked_at = slot.start - timedelta(days=2)
-    session.add(
-        Reservation(
-            equipment_id=meter.equipment_id,
-            organization_id=firm.id,
-            person_id=person.id,
-            during=slot,
-            blocked=slot,
-            purpose="示例试验",
-            created_at=booked_at,
-            changed_at=booked_at,
-        )
+    made = Reservation(
+        equipment_id=meter.equipment_id,
+        organization_id=firm.id,
+        person_id=person.id,
+        during=slot,
+        purpose="示例试验",
+        created_at=booked_at,
+        changed_at=booked_at,
     )
+    session.add(made)
     session.flush()
+    hold(session, made.id, dict.fromkeys(devices_of(session, meter.equipment_id), 1), slot)
 
 
 def _told(session: Session, meter: Meter, slot: Interval, counter: tuple[int, float]) -> tuple[int, float]:

@@ -89,10 +89,12 @@ def bare(server: PrivatePostgres, ids: list[int], who: tuple[int, int]) -> float
             for equipment_id in ids:
                 when = (start + timedelta(hours=hour), start + timedelta(hours=hour + 1))
                 connection.execute(
-                    "INSERT INTO reservation (equipment_id, unit, organization_id, person_id, during, blocked, state,"
-                    " purpose, created_at, changed_at) VALUES (%s::int, 1, %s::int, %s::int, tstzrange(%s, %s),"
-                    " tstzrange(%s, %s), 'booked', '', now(), now())",
-                    (equipment_id, *who, *when, *when),
+                    "WITH made AS (INSERT INTO reservation (equipment_id, organization_id, person_id, during, state,"
+                    " purpose, created_at, changed_at) VALUES (%s::int, %s::int, %s::int, tstzrange(%s, %s),"
+                    " 'booked', '', now(), now()) RETURNING id, equipment_id, during)"
+                    " INSERT INTO occupancy (reservation_id, equipment_id, unit, blocked)"
+                    " SELECT id, equipment_id, 1, during FROM made",
+                    (equipment_id, *who, *when),
                 )
         return len(ids) * EACH / (time.perf_counter() - began)
 

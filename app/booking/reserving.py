@@ -1,11 +1,8 @@
-"""Reserve, move and cancel: one slot, one firm.
-
-The exclusion constraint is what makes double booking impossible. The equipment row is locked first
-all the same: without it the losers of a race wait for each other until PostgreSQL breaks the deadlock.
-"""
+"""Reserve, move and cancel: one slot, one firm."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -14,18 +11,19 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.booking.admitting import obstacles
+from app.booking.availability import nearest_free_slots
+from app.booking.holding import NotFree, hold, let_go, lock_devices, take_along
 from app.booking.models import Reservation
-from app.booking.rules.free import free_stretches, nearest_free
-from app.booking.rules.opening import OpenStretch, opening_intervals
-from app.booking.rules.request import Terms, violations
-from app.booking.rules.reservation import HOLDS_SLOT, MOVES, ReservationState
-from app.catalogue.models import Equipment
+from app.booking.rules.request import Terms
+from app.booking.rules.reservation import MOVES, NOT_BEGUN, ReservationState, ServiceMode
+from app.booking.terms import class_for, terms_of
+from app.catalogue.models import Approval, Equipment
+from app.catalogue.rules.customer import CustomerClass
 from app.kernel import audit
-from app.kernel.errors import Conflict, InvalidInput, NotFound, SlotTaken
+from app.kernel.clock import local_date
+from app.kernel.errors import Conflict, NotFound, Refusal, SlotTaken
 from app.kernel.interval import Interval
-
-SOUGHT_AROUND = timedelta(days=14)
-OFFERED = 5
 
 
 def reserve(
@@ -38,27 +36,55 @@ def reserve(
     at: datetime,
     purpose: str = "",
     idempotency_key: str | None = None,
+    accessories: Mapping[int, int] | None = None,
+    mode: ServiceMode = ServiceMode.SELF,
+    series_id: int | None = None,
+    service_request_id: int | None = None,
+    by_operator: bool = False,
+    offered_until: datetime | None = None,
 ) -> Reservation:
     """Reserve ``when`` for a firm. The same key with the same content gives the same reservation again.
 
-    Errors: ``SlotTaken`` with the nearest free slots; ``InvalidInput`` when the terms are not met;
-    ``Conflict`` for equipment out of service and for a key that was used for something else.
+    Where the equipment wants approval the slot is held as a request until somebody decides, unless an
+    operator reserves. With ``offered_until`` it is held as an offer that one person may take.
+
+    Shape: ``accessories`` is how many of which. Errors: ``SlotTaken`` with the nearest free slots;
+    ``InvalidInput``, ``NotAllowed`` and ``Conflict`` when terms, quotas, requirements or closures forbid
+    it; ``Conflict`` for a key that was used for something else.
     """
-    equipment = _locked(session, equipment_id)
+    equipment, units = lock_devices(session, equipment_id)
 
     def earlier() -> Reservation | None:
         return _by_key(session, organization_id, idempotency_key, equipment_id=equipment_id, when=when, purpose=purpose)
 
     if (known := earlier()) is not None:
         return known
-    terms = terms_of(equipment)
-    _insist(equipment, terms, when, at=at)
+    terms, customer_class = _terms(session, equipment, organization_id, at=at)
+    broken = obstacles(
+        session,
+        equipment,
+        when,
+        terms=terms,
+        customer_class=customer_class,
+        organization_id=organization_id,
+        person_id=person_id,
+        at=at,
+        mode=mode,
+        exempt=by_operator,
+    )
+    if broken:
+        raise first_of(broken)
+    state, hold_until = _beginning(equipment, when, at=at, by_operator=by_operator, offered_until=offered_until)
     reservation = Reservation(
         equipment_id=equipment_id,
         organization_id=organization_id,
         person_id=person_id,
+        series_id=series_id,
+        service_request_id=service_request_id,
+        mode=mode,
         during=when,
-        blocked=terms.blocked(when),
+        state=state,
+        hold_until=hold_until,
         purpose=purpose,
         idempotency_key=idempotency_key,
         created_at=at,
@@ -67,10 +93,16 @@ def reserve(
     try:
         with session.begin_nested():
             session.add(reservation)
+            session.flush()
+            hold(session, reservation.id, units, terms.blocked(when))
+    except NotFree:
+        _refuse(session, equipment, when, at=at, customer_class=customer_class)
     except IntegrityError as error:
         if isinstance(error.orig, pg.UniqueViolation) and (known := earlier()) is not None:
             return known  # the same key came at the same moment by another way
-        _explain(error, session, equipment, when, at=at)
+        raise
+    if accessories:
+        take_along(session, reservation, accessories, when=when, platform_id=equipment.platform_id)
     audit.record(
         session,
         at=at,
@@ -79,32 +111,56 @@ def reserve(
         subject="reservation",
         subject_id=reservation.id,
         equipment_id=equipment_id,
+        state=state.value,
         **_said(when),
     )
     session.flush()
     return reservation
 
 
-def move(session: Session, reservation_id: int, *, when: Interval, by: int, at: datetime) -> Reservation:
+def move(
+    session: Session, reservation_id: int, *, when: Interval, by: int, at: datetime, by_operator: bool = False
+) -> Reservation:
     """Give a reservation that has not begun another time on the same equipment.
 
-    Errors: as :func:`reserve`; ``Conflict`` for one that has begun or was cancelled.
+    What was approved has to be approved again. Errors: as :func:`reserve`; ``Conflict`` for one that has
+    begun or was cancelled.
     """
-    reservation, equipment = _both_locked(session, reservation_id)
+    reservation, equipment, units = both_locked(session, reservation_id)
     before = reservation.during
-    if reservation.state not in HOLDS_SLOT:
-        raise Conflict("这项预约已取消，不能改期。请重新预约。")
+    if reservation.state not in NOT_BEGUN or reservation.state is ReservationState.OFFERED:
+        raise Conflict("这项预约已取消或已结束，不能改期。请重新预约。")
     if before.start <= at:
         raise Conflict("这项预约已经开始，不能改期。需要更多时间请另行预约。")
     if when == before:
         return reservation
-    terms = terms_of(equipment)
-    _insist(equipment, terms, when, at=at)
+    terms, customer_class = _terms(session, equipment, reservation.organization_id, at=at)
+    broken = obstacles(
+        session,
+        equipment,
+        when,
+        terms=terms,
+        customer_class=customer_class,
+        organization_id=reservation.organization_id,
+        person_id=reservation.person_id,
+        at=at,
+        mode=reservation.mode,
+        exempt=by_operator,
+        except_id=reservation_id,
+    )
+    if broken:
+        raise first_of(broken)
     try:
         with session.begin_nested():
-            reservation.during, reservation.blocked, reservation.changed_at = when, terms.blocked(when), at
-    except IntegrityError as error:
-        _explain(error, session, equipment, when, at=at, except_id=reservation_id)
+            let_go(session, reservation_id)
+            hold(session, reservation_id, units, terms.blocked(when))
+    except NotFree:
+        _refuse(session, equipment, when, at=at, customer_class=customer_class, except_id=reservation_id)
+    taken_along = {one.accessory_id: one.quantity for one in reservation.accessories}
+    if taken_along:
+        take_along(session, reservation, taken_along, when=when, platform_id=equipment.platform_id)
+    reservation.during, reservation.changed_at = when, at
+    reservation.state, reservation.hold_until = _beginning(equipment, when, at=at, by_operator=by_operator)
     audit.record(
         session,
         at=at,
@@ -124,74 +180,77 @@ def cancel(session: Session, reservation_id: int, *, by: int, at: datetime, reas
 
     Errors: ``Conflict`` for a reservation that has begun or ended.
     """
-    reservation, _ = _both_locked(session, reservation_id)
+    reservation, _, _ = both_locked(session, reservation_id)
     if ReservationState.CANCELLED not in MOVES[reservation.state]:
-        return reservation
+        if reservation.state is ReservationState.CANCELLED:
+            return reservation
+        raise Conflict("这项预约已经开始或结束，不能取消。")
     if reservation.during.end <= at:
         raise Conflict("这项预约已经结束，不能取消。")
     if reservation.during.start <= at:
         raise Conflict("这项预约已经开始，不能取消。如需提前结束，请联系运营方。")
-    reservation.state, reservation.changed_at = ReservationState.CANCELLED, at
-    audit.record(
-        session, at=at, by=by, deed="cancelled", subject="reservation", subject_id=reservation_id, reason=reason
-    )
-    session.flush()
+    give_up(session, reservation, ReservationState.CANCELLED, by=by, at=at, deed="cancelled", reason=reason)
     return reservation
 
 
-def terms_of(equipment: Equipment) -> Terms:
-    """How this equipment may be reserved, as a value for the rules."""
-    return Terms(
-        step=timedelta(minutes=equipment.step_minutes),
-        least=timedelta(minutes=equipment.least_minutes),
-        most=timedelta(minutes=equipment.most_minutes),
-        advance=timedelta(days=equipment.advance_days),
-        setup=timedelta(minutes=equipment.setup_minutes),
-        cleanup=timedelta(minutes=equipment.cleanup_minutes),
-        hours=tuple(OpenStretch(row.weekday, row.opens_minute, row.closes_minute) for row in equipment.opening_hours),
-    )
+def give_up(
+    session: Session,
+    reservation: Reservation,
+    state: ReservationState,
+    *,
+    by: int | None,
+    at: datetime,
+    deed: str,
+    reason: str = "",
+) -> None:
+    """End a reservation that holds its slot in a state that holds nothing, and free the slot.
+
+    The caller has the devices locked (:func:`both_locked`).
+    """
+    if state not in MOVES[reservation.state]:
+        raise ValueError(f"a reservation cannot go from {reservation.state} to {state}")
+    reservation.state, reservation.changed_at, reservation.hold_until = state, at, None
+    let_go(session, reservation.id)
+    audit.record(session, at=at, by=by, deed=deed, subject="reservation", subject_id=reservation.id, reason=reason)
+    session.flush()
 
 
-def nearest_free_slots(
-    session: Session, equipment: Equipment, when: Interval, *, at: datetime, except_id: int | None = None
-) -> tuple[Interval, ...]:
-    """Free slots as long as ``when`` that could be reserved instead, nearest first, within two weeks."""
-    terms = terms_of(equipment)
-    window = when.padded(before=SOUGHT_AROUND, after=SOUGHT_AROUND)
-    taken = session.scalars(
-        select(Reservation.blocked).where(
-            Reservation.equipment_id == equipment.id,
-            Reservation.state.in_(HOLDS_SLOT),
-            Reservation.blocked.op("&&")(terms.blocked(window)),
-            *([Reservation.id != except_id] if except_id is not None else []),
-        )
-    ).all()
-    free = free_stretches(opening_intervals(terms.hours, window), terms.kept_from(taken))
-    offers = nearest_free(when, free=free, step=terms.step, not_before=at, count=OFFERED)
-    return tuple(offer for offer in offers if not violations(offer, terms=terms, at=at))
-
-
-def _locked(session: Session, equipment_id: int) -> Equipment:
-    """The equipment row under FOR NO KEY UPDATE: whoever books it waits here, in order."""
-    equipment = session.scalar(
-        select(Equipment)
-        .where(Equipment.id == equipment_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    if equipment is None:
-        raise NotFound("没有这台设备。", field="equipment_id")
-    return equipment
-
-
-def _both_locked(session: Session, reservation_id: int) -> tuple[Reservation, Equipment]:
-    """A reservation as it is now, with its equipment locked before it: everybody locks in that order."""
+def both_locked(session: Session, reservation_id: int) -> tuple[Reservation, Equipment, dict[int, int]]:
+    """A reservation as it is now, with its devices locked before it: everybody locks in that order."""
     equipment_id = session.scalar(select(Reservation.equipment_id).where(Reservation.id == reservation_id))
     if equipment_id is None:
         raise NotFound("没有这项预约。")
-    equipment = _locked(session, equipment_id)
+    equipment, units = lock_devices(session, equipment_id)
     reservation = session.get_one(Reservation, reservation_id, populate_existing=True)
-    return reservation, equipment
+    return reservation, equipment, units
+
+
+def first_of(broken: list[Refusal]) -> Refusal:
+    """The first refusal, which carries the others along as ``also`` for whoever can show all."""
+    broken[0].facts["also"] = broken[1:]
+    return broken[0]
+
+
+def _terms(
+    session: Session, equipment: Equipment, organization_id: int, *, at: datetime
+) -> tuple[Terms, CustomerClass]:
+    customer_class = class_for(session, equipment, organization_id, on=local_date(at))
+    return terms_of(session, equipment, at=at, customer_class=customer_class), customer_class
+
+
+def _beginning(
+    equipment: Equipment,
+    when: Interval,
+    *,
+    at: datetime,
+    by_operator: bool,
+    offered_until: datetime | None = None,
+) -> tuple[ReservationState, datetime | None]:
+    if offered_until is not None:
+        return ReservationState.OFFERED, offered_until
+    if equipment.approval is Approval.NONE or by_operator:
+        return ReservationState.BOOKED, None
+    return ReservationState.REQUESTED, min(at + timedelta(hours=equipment.approval_hours), when.start)
 
 
 def _by_key(
@@ -209,35 +268,20 @@ def _by_key(
     return known
 
 
-def _insist(equipment: Equipment, terms: Terms, when: Interval, *, at: datetime) -> None:
-    if not equipment.bookable:
-        raise Conflict("这台设备目前停止预约，请选择其他设备或联系运营方。")
-    broken = violations(when, terms=terms, at=at)
-    if broken:
-        raise first_of(broken)
-
-
-def first_of(broken: list[InvalidInput]) -> InvalidInput:
-    """The first refusal, which carries the others along as ``also`` for whoever can show all."""
-    broken[0].facts["also"] = broken[1:]
-    return broken[0]
-
-
-def _explain(
-    error: IntegrityError,
+def _refuse(
     session: Session,
     equipment: Equipment,
     when: Interval,
     *,
     at: datetime,
+    customer_class: CustomerClass,
     except_id: int | None = None,
 ) -> NoReturn:
-    if not isinstance(error.orig, pg.ExclusionViolation):
-        raise error
+    alternatives = nearest_free_slots(
+        session, equipment, when, at=at, except_id=except_id, customer_class=customer_class
+    )
     raise SlotTaken(
-        "这段时间已被预约，请从最近的空闲时段中选择。",
-        alternatives=nearest_free_slots(session, equipment, when, at=at, except_id=except_id),
-        equipment_id=equipment.id,
+        "这段时间已被预约，请从最近的空闲时段中选择。", alternatives=alternatives, equipment_id=equipment.id
     ) from None
 
 

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.booking.models import Reservation
-from app.booking.rules.reservation import ReservationState
+from app.booking.rules.reservation import AGREED
 from app.booking.rules.slot import BookedSlot
 from app.kernel.interval import Interval
 
 
 def booked_slots(session: Session, equipment_ids: Collection[int], within: Interval) -> list[BookedSlot]:
-    """Live reservations of this equipment that touch ``within``, by start. One index lookup per piece of equipment."""
+    """Agreed reservations of this equipment that touch ``within``, by start, up to where they were given back.
+
+    One index lookup per piece of equipment.
+    """
     rows = session.execute(
-        select(Reservation.id, Reservation.equipment_id, Reservation.organization_id, Reservation.during)
+        select(
+            Reservation.id,
+            Reservation.equipment_id,
+            Reservation.organization_id,
+            Reservation.during,
+            Reservation.released_at,
+        )
         .where(
             Reservation.equipment_id.in_(equipment_ids),
-            Reservation.state == ReservationState.BOOKED,
-            Reservation.blocked.op("&&")(within),
+            Reservation.state.in_(AGREED),
             Reservation.during.op("&&")(within),
         )
         .order_by(Reservation.during)
     )
-    return [BookedSlot(*row) for row in rows]
+    return [
+        BookedSlot(number, equipment_id, organization_id, _kept(during, released_at))
+        for number, equipment_id, organization_id, during, released_at in rows
+    ]
+
+
+def _kept(during: Interval, released_at: datetime | None) -> Interval:
+    return during if released_at is None else Interval(during.start, min(during.end, released_at))
 
 
 def reservations_by_id(session: Session, ids: Collection[int]) -> dict[int, Reservation]:

@@ -37,7 +37,14 @@ class State:
 
 STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (ReservationState.BOOKED, State(_l("已预约"), "blue", "calendar")),
+    (ReservationState.OFFERED, State(_l("候补待确认"), "amber", "clock")),
+    (ReservationState.REQUESTED, State(_l("待批准"), "amber", "clock")),
+    (ReservationState.IN_USE, State(_l("使用中"), "green", "player-play")),
+    (ReservationState.FINISHED, State(_l("已使用"), "green", "check")),
     (ReservationState.CANCELLED, State(_l("已取消"), "grey", "ban")),
+    (ReservationState.DECLINED, State(_l("未批准"), "red", "x")),
+    (ReservationState.LAPSED, State(_l("已失效"), "grey", "ban")),
+    (ReservationState.NO_SHOW, State(_l("爽约"), "red", "alert-triangle")),
     (ChargeState.PROPOSED, State(_l("待审核"), "amber", "alert-triangle")),
     (ChargeState.APPROVED, State(_l("已审核"), "green", "check")),
     (ChargeState.INVOICED, State(_l("已开票"), "green", "file-invoice")),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.booking.holding import hold
 from app.booking.models import Reservation
 from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
 from app.identity.models import Organization, Person
@@ -118,13 +119,13 @@ def _reserved(
         person_id=person.id,
         organization_id=firm.id,
         during=when,
-        blocked=when,
         purpose="示例用途",
         created_at=makers.BEGINNING,
         changed_at=makers.BEGINNING,
     )
     session.add(row)
     session.flush()
+    hold(session, row.id, {equipment.id: 1}, when)
     return row
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.booking.models import Reservation
+from app.booking.models import Occupancy, Reservation
 from app.kernel import audit
 from app.kernel.interval import Interval
 from tests import makers
@@ -36,24 +36,27 @@ def test_a_reading_only_grows(session):
         session.rollback()
 
 
-def reservation(session, thing, person, firm, start_minutes: int, minutes: int) -> Reservation:
-    start = BEGINNING + timedelta(minutes=start_minutes)
-    during = Interval(start, start + timedelta(minutes=minutes))
-    return Reservation(
-        equipment_id=thing.id, organization_id=firm.id, person_id=person.id, during=during, blocked=during,
-        created_at=BEGINNING, changed_at=BEGINNING,
-    )  # fmt: skip
-
-
-def test_two_reservations_of_one_unit_never_overlap(session):
+def test_two_reservations_never_hold_one_unit_at_the_same_time(session):
     thing, firm = makers.equipment(session), makers.organization(session)
     person = makers.person(session)
-    session.add(reservation(session, thing, person, firm, 0, 60))
-    session.add(reservation(session, thing, person, firm, 60, 60))
-    session.flush()
-    session.add(reservation(session, thing, person, firm, 59, 2))
-    with pytest.raises(IntegrityError, match="no_double_booking"):
+
+    def held(start_minutes: int, minutes: int, unit: int = 1) -> None:
+        start = BEGINNING + timedelta(minutes=start_minutes)
+        during = Interval(start, start + timedelta(minutes=minutes))
+        made = Reservation(
+            equipment_id=thing.id, organization_id=firm.id, person_id=person.id, during=during,
+            created_at=BEGINNING, changed_at=BEGINNING,
+        )  # fmt: skip
+        session.add(made)
         session.flush()
+        session.add(Occupancy(reservation_id=made.id, equipment_id=thing.id, unit=unit, blocked=during))
+        session.flush()
+
+    held(0, 60)
+    held(60, 60)
+    held(0, 60, unit=2)
+    with pytest.raises(IntegrityError, match="no_double_booking"):
+        held(59, 2)
 
 
 def test_tariffs_of_one_class_never_overlap_and_only_get_an_end(session):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
+from app.booking.rules.calendar import SpecialDay
 from app.kernel.clock import local_date, local_midnight
 from app.kernel.interval import Interval
 
@@ -19,9 +20,12 @@ class OpenStretch:
     closes: int
 
 
-def opening_intervals(hours: Iterable[OpenStretch], within: Interval) -> list[Interval]:
+def opening_intervals(
+    hours: Iterable[OpenStretch], within: Interval, *, special: Mapping[date, SpecialDay] | None = None
+) -> list[Interval]:
     """The open time that touches ``within``, in order; stretches that meet (over midnight too) are one.
 
+    On a ``special`` day the hours of another weekday hold, or none.
     O(days × hours).
     """
     by_weekday: dict[int, list[OpenStretch]] = {}
@@ -30,7 +34,9 @@ def opening_intervals(hours: Iterable[OpenStretch], within: Interval) -> list[In
     found: list[Interval] = []
     day = local_date(within.start) - timedelta(days=1)
     while local_midnight(day) < within.end + timedelta(days=1):
-        for stretch in sorted(by_weekday.get(day.weekday(), ()), key=lambda one: one.opens):
+        special_day = (special or {}).get(day)
+        weekday = day.weekday() if special_day is None else special_day.weekday
+        for stretch in sorted(by_weekday.get(weekday, ()) if weekday is not None else (), key=lambda one: one.opens):
             midnight = local_midnight(day)
             opened = Interval(midnight + timedelta(minutes=stretch.opens), midnight + timedelta(minutes=stretch.closes))
             if found and found[-1].end == opened.start:

@@ -30,6 +30,16 @@ class Permission(StrEnum):
     USE_ACCOUNT = "use_account"  # anybody who is signed in
     RESERVE = "reserve"
     SEE_RESERVATIONS = "see_reservations"
+    CHECK_IN = "check_in"
+    DECIDE_RESERVATIONS = "decide_reservations"
+    MANAGE_EQUIPMENT = "manage_equipment"
+    MANAGE_QUALIFICATIONS = "manage_qualifications"
+    SEE_CONDUCT = "see_conduct"
+    EXCUSE_CONDUCT = "excuse_conduct"
+    ASK_SERVICE = "ask_service"
+    SEE_SERVICE = "see_service"
+    HANDLE_SERVICE = "handle_service"
+    READ_FEED = "read_feed"  # whoever has the secret address
     SEE_USAGE = "see_usage"
     SEE_READINGS = "see_readings"
     SEE_INVOICES = "see_invoices"
@@ -44,7 +54,7 @@ class Permission(StrEnum):
     SEE_AUDIT = "see_audit"
 
 
-PUBLIC = frozenset({Permission.BROWSE, Permission.SIGN_IN})
+PUBLIC = frozenset({Permission.BROWSE, Permission.SIGN_IN, Permission.READ_FEED})
 
 _FIRM, _PLATFORMS, _ALL = Scope.OWN_ORGANIZATION, Scope.OWN_PLATFORMS, Scope.EVERYTHING
 
@@ -55,6 +65,15 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     Permission.SEE_RESERVATIONS: {
         Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS,
     },
+    Permission.CHECK_IN: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS},
+    Permission.DECIDE_RESERVATIONS: {Role.OPERATOR: _PLATFORMS},
+    Permission.MANAGE_EQUIPMENT: {Role.OPERATOR: _PLATFORMS},
+    Permission.MANAGE_QUALIFICATIONS: {Role.OPERATOR: _PLATFORMS},
+    Permission.SEE_CONDUCT: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS},
+    Permission.EXCUSE_CONDUCT: {Role.OPERATOR: _PLATFORMS},
+    Permission.ASK_SERVICE: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM},
+    Permission.SEE_SERVICE: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS},
+    Permission.HANDLE_SERVICE: {Role.OPERATOR: _PLATFORMS},
     Permission.SEE_USAGE: {
         Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS,
         Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,

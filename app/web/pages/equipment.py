@@ -8,7 +8,7 @@ from flask import Blueprint, render_template
 from flask_login import current_user
 from sqlalchemy import func, select
 
-from app.booking.reserving import nearest_free_slots
+from app.booking.availability import nearest_free_slots
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission
 from app.kernel import clock

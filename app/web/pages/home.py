@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation
-from app.booking.rules.reservation import ReservationState
+from app.booking.rules.reservation import HOLDS_SLOT, SHOWN
 from app.catalogue.models import Equipment, Platform
 from app.identity.models import Organization
 from app.identity.rules.permission import Permission, Role
@@ -30,7 +30,7 @@ from devices.models import DeadLetter, DisputedReading, LateChange, Meter, Usage
 from devices.usage import live_states, usage_within
 
 pages = Blueprint("home", __name__)
-SHOWN = 10
+ROWS = 10
 
 
 @pages.get("/")
@@ -55,19 +55,19 @@ def _firm() -> dict[str, Any]:
         select(Reservation)
         .where(
             Reservation.organization_id.in_(own),
-            Reservation.state == ReservationState.BOOKED,
+            Reservation.state.in_(HOLDS_SLOT),
             func.upper(Reservation.during) > now,
         )
         .options(joinedload(Reservation.equipment), joinedload(Reservation.person))
         .order_by(func.lower(Reservation.during))
-        .limit(SHOWN)
+        .limit(ROWS)
     ).all()
     used = session.scalars(
         select(UsageSession)
         .where(UsageSession.organization_id.in_(own), UsageSession.started_at > now - timedelta(days=14))
         .options(joinedload(UsageSession.equipment))
         .order_by(UsageSession.started_at.desc())
-        .limit(SHOWN)
+        .limit(ROWS)
     ).all()
     bills = session.scalars(
         select(Invoice)
@@ -112,8 +112,8 @@ def _operator() -> dict[str, Any]:
         .join(Organization, Organization.id == Reservation.organization_id)
         .where(
             Reservation.equipment_id.in_(shown),
-            Reservation.state == ReservationState.BOOKED,
-            Reservation.blocked.op("&&")(today),
+            Reservation.state.in_(SHOWN),
+            Reservation.during.op("&&")(today),
         )
     ).all()
     bars: dict[int, list[dict[str, Any]]] = {one.id: [] for one in equipment}

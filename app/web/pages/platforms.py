@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation
-from app.booking.rules.reservation import ReservationState
+from app.booking.rules.reservation import SHOWN
 from app.catalogue.models import Equipment, Platform, RecognitionLevel
 from app.identity.models import Organization
 from app.identity.rules.permission import Permission
@@ -155,8 +155,8 @@ def _reservations(platform: Platform, within: Interval) -> list[tuple[Reservatio
         .join(Organization, Organization.id == Reservation.organization_id)
         .where(
             Reservation.equipment_id.in_([equipment.id for equipment in platform.equipment]),
-            Reservation.state == ReservationState.BOOKED,
-            Reservation.blocked.op("&&")(within),
+            Reservation.state.in_(SHOWN),
+            Reservation.during.op("&&")(within),
         )
         .order_by(Reservation.during)
     )

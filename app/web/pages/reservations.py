@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
+from app.booking.availability import nearest_free_slots
 from app.booking.models import Reservation
 from app.booking.reserving import cancel as cancel_reservation
 from app.booking.reserving import move as move_reservation
-from app.booking.reserving import nearest_free_slots, reserve
-from app.booking.rules.reservation import ReservationState
+from app.booking.reserving import reserve
+from app.booking.rules.reservation import AGREED, GIVEN_UP, HOLDS_SLOT, NOT_BEGUN
 from app.catalogue.models import Equipment, Platform
 from app.catalogue.platforms import relation_of
 from app.catalogue.rules.customer import class_of
@@ -68,11 +69,11 @@ def list_reservations() -> Response | str:
         case "past":
             query = query.where(func.upper(Reservation.during) <= now).order_by(func.lower(Reservation.during).desc())
         case "cancelled":
-            query = query.where(Reservation.state == ReservationState.CANCELLED)
+            query = query.where(Reservation.state.in_(GIVEN_UP))
             query = query.order_by(func.lower(Reservation.during).desc())
         case _:
             shown = "coming"
-            query = query.where(func.upper(Reservation.during) > now, Reservation.state == ReservationState.BOOKED)
+            query = query.where(func.upper(Reservation.during) > now, Reservation.state.in_(HOLDS_SLOT))
             query = query.order_by(func.lower(Reservation.during))
     if wanted:
         like = f"%{wanted}%"
@@ -312,7 +313,7 @@ def _estimate(equipment: Equipment, when: Interval) -> dict[str, Any]:
 def _page(row: Reservation, *, refusal: Refusal | None = None) -> str:
     limits = bounds(Permission.RESERVE)
     mine = limits.allows(organization_id=row.organization_id)
-    coming = row.state is ReservationState.BOOKED and row.during.start > clock.now()
+    coming = row.state in NOT_BEGUN and row.during.start > clock.now()
     return render_template(
         "reservation.html",
         reservation=row,
@@ -328,9 +329,9 @@ def _use(session: Session, row: Reservation) -> dict[str, Any]:
     now = clock.now()
     sessions = usage_of_reservations(session, [row.id]).get(row.id, [])
     charges = charges_of_sessions(session, [one.session_id for one in sessions])
-    changing = (
-        row.state is ReservationState.BOOKED and row.during.start - SETTLES_AFTER < now < row.during.end + SETTLES_AFTER
-    ) or any(one.open for one in sessions)
+    changing = (row.state in AGREED and row.during.start - SETTLES_AFTER < now < row.during.end + SETTLES_AFTER) or any(
+        one.open for one in sessions
+    )
     return {
         "sessions": sessions,
         "charges": charges,

@@ -1,0 +1,160 @@
+"""What a reservation holds: units of physical devices, and accessories.
+
+The exclusion constraint on :class:`Occupancy` is what makes double booking impossible. The device rows
+are locked first all the same, in the order of their ids: without it the losers of a race wait for each
+other until PostgreSQL breaks the deadlock, and nobody could choose a free unit of a pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from psycopg import errors as pg
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.booking.models import Occupancy, Reservation, ReservedAccessory
+from app.booking.rules.reservation import HOLDS_SLOT
+from app.booking.rules.stock import peak
+from app.catalogue.models import Accessory, Equipment
+from app.kernel.errors import Conflict, InvalidInput, NotFound
+from app.kernel.interval import Interval
+
+DEVICES = text(
+    "WITH RECURSIVE whole (id) AS (SELECT CAST(:equipment AS int)"
+    " UNION SELECT part_id FROM equipment_part JOIN whole ON equipment_part.whole_id = whole.id)"
+    " SELECT DISTINCT coalesce(equipment.shares_id, equipment.id) FROM whole JOIN equipment USING (id) ORDER BY 1"
+)
+
+
+class NotFree(Exception):
+    """A device has no unit that is free throughout. Caught by the use case, which knows what to offer."""
+
+
+def devices_of(session: Session, equipment_id: int) -> list[int]:
+    """The physical devices behind a listing: its own or the one it shares, and those of its parts, by id."""
+    return list(session.scalars(DEVICES, {"equipment": equipment_id}))
+
+
+def lock_devices(session: Session, equipment_id: int) -> tuple[Equipment, dict[int, int]]:
+    """The listing, with its devices under FOR NO KEY UPDATE and how many units each has.
+
+    Whoever books one of them waits here, in order. Errors: ``NotFound``.
+    """
+    devices = devices_of(session, equipment_id)
+    wanted = sorted({equipment_id, *devices})
+    rows = session.scalars(
+        select(Equipment)
+        .where(Equipment.id.in_(wanted))
+        .order_by(Equipment.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    by_id = {row.id: row for row in rows}
+    if equipment_id not in by_id:
+        raise NotFound("没有这台设备。", field="equipment_id")
+    return by_id[equipment_id], {device: by_id[device].units for device in devices}
+
+
+def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocked: Interval) -> None:
+    """Hold one free unit of each device. Errors: ``NotFree``; nothing is held then.
+
+    Shape: ``units`` is how many units each locked device has.
+    """
+    taken: dict[int, set[int]] = {}
+    for device, unit in session.execute(
+        select(Occupancy.equipment_id, Occupancy.unit).where(
+            Occupancy.equipment_id.in_(list(units)), Occupancy.blocked.op("&&")(blocked)
+        )
+    ):
+        taken.setdefault(device, set()).add(unit)
+    rows = []
+    for device, count in units.items():
+        free = next((unit for unit in range(1, count + 1) if unit not in taken.get(device, ())), None)
+        if free is None:
+            raise NotFree
+        rows.append(Occupancy(reservation_id=reservation_id, equipment_id=device, unit=free, blocked=blocked))
+    try:
+        with session.begin_nested():
+            session.add_all(rows)
+    except IntegrityError as error:
+        if isinstance(error.orig, pg.ExclusionViolation):
+            raise NotFree from None
+        raise
+
+
+def let_go(session: Session, reservation_id: int) -> None:
+    """Hold nothing any more: the slot is free for others."""
+    session.execute(delete(Occupancy).where(Occupancy.reservation_id == reservation_id))
+
+
+def let_go_from(session: Session, reservation_id: int, moment: datetime) -> None:
+    """Hold nothing from ``moment`` on; what lies before stays."""
+    session.execute(
+        delete(Occupancy).where(
+            Occupancy.reservation_id == reservation_id, text("lower(occupancy.blocked) >= :moment")
+        ),
+        {"moment": moment},
+    )
+    session.execute(
+        update(Occupancy)
+        .where(Occupancy.reservation_id == reservation_id, text("upper(occupancy.blocked) > :moment"))
+        .values(blocked=text("tstzrange(lower(occupancy.blocked), :moment)")),
+        {"moment": moment},
+    )
+
+
+def take_along(
+    session: Session, reservation: Reservation, wanted: Mapping[int, int], *, when: Interval, platform_id: int
+) -> None:
+    """Take accessories along, if never more are in use at once than there are.
+
+    Errors: ``InvalidInput`` for a quantity below one; ``NotFound``; ``Conflict`` that says how many are left.
+    """
+    for accessory in _locked_accessories(session, wanted, platform_id):
+        quantity = wanted[accessory.id]
+        if quantity < 1:
+            raise InvalidInput("附件数量须至少为 1。", field="accessories")
+        if accessory.stock is not None:
+            left = accessory.stock - peak(_in_use(session, accessory.id, when, except_id=reservation.id), when)
+            if quantity > left:
+                raise Conflict(
+                    "附件“%(name)s”在该时段仅剩 %(left)s 件，请减少数量或更换时段。",
+                    field="accessories",
+                    name=accessory.name_zh,
+                    left=max(0, left),
+                )
+        known = session.get(ReservedAccessory, (reservation.id, accessory.id))
+        if known is None:
+            session.add(ReservedAccessory(reservation_id=reservation.id, accessory_id=accessory.id, quantity=quantity))
+        else:
+            known.quantity = quantity
+    session.flush()
+
+
+def _locked_accessories(session: Session, wanted: Mapping[int, int], platform_id: int) -> list[Accessory]:
+    rows = session.scalars(
+        select(Accessory)
+        .where(Accessory.id.in_(list(wanted)), Accessory.platform_id == platform_id)
+        .order_by(Accessory.id)
+        .with_for_update(key_share=True)
+    ).all()
+    if len(rows) != len(wanted):
+        raise NotFound("没有这种附件。", field="accessories")
+    return list(rows)
+
+
+def _in_use(session: Session, accessory_id: int, when: Interval, *, except_id: int) -> list[tuple[Interval, int]]:
+    rows = session.execute(
+        select(Reservation.during, ReservedAccessory.quantity)
+        .join(ReservedAccessory, ReservedAccessory.reservation_id == Reservation.id)
+        .where(
+            ReservedAccessory.accessory_id == accessory_id,
+            Reservation.state.in_(HOLDS_SLOT),
+            Reservation.during.op("&&")(when),
+            Reservation.id != except_id,
+        )
+    )
+    return [(during, quantity) for during, quantity in rows]
