@@ -38,7 +38,7 @@ def english() -> Catalog:
 
 def messages() -> Catalog:
     """Every id: what is given to gettext, and the sentence of every refusal."""
-    keywords = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, **dict.fromkeys(refusals())}
+    keywords = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, "msgid": None, **dict.fromkeys(refusals())}
     found = Catalog()
     for package in PACKAGES:
         for file, line, message, comments, context in extract_from_dir(str(ROOT / package), METHODS, keywords=keywords):
