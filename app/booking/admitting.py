@@ -39,9 +39,11 @@ def obstacles(
     mode: ServiceMode = ServiceMode.SELF,
     exempt: bool = False,
     except_id: int | None = None,
+    besides: Sequence[Interval] = (),
 ) -> list[Refusal]:
     """Everything that stands against the wish, whoever else holds the slot; the first matters most.
 
+    ``besides`` is what the firm wishes for at the same time, on the same equipment, and counts for quotas.
     ``exempt`` is for an operator, whom limits, quotas and requirements do not bind.
     """
     if not equipment.bookable:
@@ -75,6 +77,7 @@ def obstacles(
         customer_class=customer_class,
         organization_id=organization_id,
         except_id=except_id,
+        besides=besides,
     )
     return found
 
@@ -87,6 +90,7 @@ def _quotas_exceeded(
     customer_class: CustomerClass,
     organization_id: int,
     except_id: int | None,
+    besides: Sequence[Interval],
 ) -> list[Refusal]:
     """One read per quota, of the firm's reservations in the quota's periods."""
     rows: Sequence[Quota] = session.scalars(
@@ -109,7 +113,7 @@ def _quotas_exceeded(
             weekdays=None if row.weekdays is None else frozenset(row.weekdays),
         )
         taken = _reserved(session, row, quotas.window(rule, when), organization_id, except_id=except_id)
-        broken = quotas.exceeded(rule, when, taken)
+        broken = quotas.exceeded(rule, when, [*taken, *besides])
         if broken is not None:
             found.append(_said(row, broken))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -126,53 +126,75 @@ def move(
     What was approved has to be approved again. Errors: as :func:`reserve`; ``Conflict`` for one that has
     begun or was cancelled.
     """
-    reservation, equipment, units = both_locked(session, reservation_id)
-    before = reservation.during
-    if reservation.state not in NOT_BEGUN or reservation.state is ReservationState.OFFERED:
-        raise Conflict("这项预约已取消或已结束，不能改期。请重新预约。")
-    if before.start <= at:
-        raise Conflict("这项预约已经开始，不能改期。需要更多时间请另行预约。")
-    if when == before:
-        return reservation
-    terms, customer_class = _terms(session, equipment, reservation.organization_id, at=at)
-    broken = obstacles(
-        session,
-        equipment,
-        when,
-        terms=terms,
-        customer_class=customer_class,
-        organization_id=reservation.organization_id,
-        person_id=reservation.person_id,
-        at=at,
-        mode=reservation.mode,
-        exempt=by_operator,
-        except_id=reservation_id,
-    )
-    if broken:
-        raise first_of(broken)
-    try:
-        with session.begin_nested():
-            let_go(session, reservation_id)
-            hold(session, reservation_id, units, terms.blocked(when))
-    except NotFree:
-        _refuse(session, equipment, when, at=at, customer_class=customer_class, except_id=reservation_id)
-    taken_along = {one.accessory_id: one.quantity for one in reservation.accessories}
-    if taken_along:
-        take_along(session, reservation, taken_along, when=when, platform_id=equipment.platform_id)
-    reservation.during, reservation.changed_at = when, at
-    reservation.state, reservation.hold_until = _beginning(equipment, when, at=at, by_operator=by_operator)
-    audit.record(
-        session,
-        at=at,
-        by=by,
-        deed="moved",
-        subject="reservation",
-        subject_id=reservation_id,
-        before=_said(before),
-        after=_said(when),
-    )
-    session.flush()
+    reservation, _, _ = both_locked(session, reservation_id)
+    if when != reservation.during or reservation.state not in NOT_BEGUN:
+        move_together(session, [reservation], {reservation_id: when}, by=by, at=at, by_operator=by_operator)
     return reservation
+
+
+def move_together(
+    session: Session,
+    reservations: Sequence[Reservation],
+    whens: Mapping[int, Interval],
+    *,
+    by: int,
+    at: datetime,
+    by_operator: bool = False,
+) -> list[Reservation]:
+    """Move reservations of one firm on one piece of equipment, all or none, in each other's way or not.
+
+    The caller has the devices locked. Errors: as :func:`move`; a refusal carries the ``reservation_id``.
+    """
+    equipment, units = lock_devices(session, reservations[0].equipment_id)
+    terms, customer_class = _terms(session, equipment, reservations[0].organization_id, at=at)
+    before = {one.id: one.during for one in reservations}
+    for one in reservations:
+        if one.state not in NOT_BEGUN or one.state is ReservationState.OFFERED:
+            raise Conflict("这项预约已取消或已结束，不能改期。请重新预约。")
+        if one.during.start <= at:
+            raise Conflict("这项预约已经开始，不能改期。需要更多时间请另行预约。")
+    with session.begin_nested():
+        for one in reservations:
+            let_go(session, one.id)
+            one.during, one.changed_at = whens[one.id], at
+        session.flush()
+        for one in reservations:
+            broken = obstacles(
+                session,
+                equipment,
+                one.during,
+                terms=terms,
+                customer_class=customer_class,
+                organization_id=one.organization_id,
+                person_id=one.person_id,
+                at=at,
+                mode=one.mode,
+                exempt=by_operator,
+                except_id=one.id,
+            )
+            if broken:
+                broken[0].facts["reservation_id"] = one.id
+                raise first_of(broken)
+            try:
+                hold(session, one.id, units, terms.blocked(one.during))
+            except NotFree:
+                _refuse(session, equipment, one.during, at=at, customer_class=customer_class, except_id=one.id)
+            taken_along = {row.accessory_id: row.quantity for row in one.accessories}
+            if taken_along:
+                take_along(session, one, taken_along, when=one.during, platform_id=equipment.platform_id)
+            one.state, one.hold_until = _beginning(equipment, one.during, at=at, by_operator=by_operator)
+            audit.record(
+                session,
+                at=at,
+                by=by,
+                deed="moved",
+                subject="reservation",
+                subject_id=one.id,
+                before=_said(before[one.id]),
+                after=_said(one.during),
+            )
+    session.flush()
+    return list(reservations)
 
 
 def cancel(session: Session, reservation_id: int, *, by: int, at: datetime, reason: str) -> Reservation:
