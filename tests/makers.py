@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -10,7 +11,15 @@ from typing import Any, TypeVar
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
-from app.catalogue.models import ChargeUnit, Equipment, EquipmentKind, OpeningHours, Platform, PlatformOperator
+from app.catalogue.models import (
+    Accessory,
+    ChargeUnit,
+    Equipment,
+    EquipmentKind,
+    OpeningHours,
+    Platform,
+    PlatformOperator,
+)
 from app.catalogue.rules.customer import CustomerClass
 from app.identity.models import Membership, Organization, Person
 from app.identity.rules.permission import Role
@@ -166,3 +175,27 @@ def tariff(session: Session, *, of: Equipment, **given: Any) -> Tariff:
             }
         ),
     )
+
+
+def accessory(session: Session, *, of: Platform, **given: Any) -> Accessory:
+    number = next(_numbers)
+    return _added(
+        session,
+        Accessory(
+            **{
+                "platform_id": of.id,
+                "name_zh": f"示例附件{number}",
+                "name_en": f"Sample accessory {number}",
+                "stock": 1,
+                **given,
+            }
+        ),
+    )
+
+
+def opening(session: Session, *, of: Equipment, weekdays: Iterable[int], opens: int, closes: int) -> None:
+    """Opening hours, in minutes after local midnight."""
+    session.add_all(
+        OpeningHours(equipment_id=of.id, weekday=day, opens_minute=opens, closes_minute=closes) for day in weekdays
+    )
+    session.flush()
