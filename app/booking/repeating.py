@@ -93,7 +93,7 @@ def preview(
                 offer
                 for offer in near
                 if not violations(offer, terms=terms, at=at)
-                and not any(offer.overlaps(other) for other in (*agreed, *whens))
+                and not any(offer.overlaps(other) for other in (*agreed, *whens) if other != when)
             )[:OFFERED]
         found.append(Occurrence(when, refusal, alternatives))
     return found

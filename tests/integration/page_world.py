@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.booking.holding import hold
-from app.booking.models import Reservation
+from app.booking.models import Reservation, Series
+from app.booking.repeating import reserve_series
 from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
 from app.identity.models import Organization, Person
 from app.identity.rules.permission import Role
@@ -46,6 +47,7 @@ class World:
     firm: Organization
     past: Reservation
     coming: Reservation
+    series: Series
     usage: UsageSession
     invoice: Invoice
     year: int
@@ -83,6 +85,15 @@ def build(session: Session) -> World:
     _reserved(session, equipment, people["manager"], firm, Interval(later, later + HOUR))
     tomorrow = now + timedelta(days=1)
     coming = _reserved(session, equipment, people["member"], firm, Interval(tomorrow, tomorrow + 2 * HOUR))
+    series, _ = reserve_series(
+        session,
+        equipment_id=equipment.id,
+        whens=[Interval(tomorrow + week, tomorrow + week + HOUR) for week in (timedelta(7), timedelta(14))],
+        rule={"every": "week", "times": "2"},
+        organization_id=firm.id,
+        person_id=people["member"].id,
+        at=now,
+    )
     _reserved(session, equipment, people["other firm"], other_firm, Interval(tomorrow + 3 * HOUR, tomorrow + 4 * HOUR))
     _metered(session, meter, first - HOUR, {first + HOUR / 4: first + 2 * HOUR - HOUR / 4, later: later + HOUR})
     meter_readings(session, at=clock.now())
@@ -108,7 +119,7 @@ def build(session: Session) -> World:
     session.flush()
     assess_platform(session, platform.id, at=clock.now())
     session.commit()
-    return World(people, platform, equipment, meter, firm, past, coming, usage, invoice, year, month)
+    return World(people, platform, equipment, meter, firm, past, coming, series, usage, invoice, year, month)
 
 
 def _reserved(

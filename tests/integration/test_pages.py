@@ -76,6 +76,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         else code.get(rule.endpoint.split(".")[0], world.meter.code),
         "year": world.year,
         "reservation_id": world.coming.id,
+        "series_id": world.series.id,
         "session_id": world.usage.id,
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
@@ -91,7 +92,7 @@ def query(world: World, endpoint: str) -> dict[str, object]:
         return {"message_id": row.message_id, "received_at": row.received_at.isoformat()}
     if endpoint == "platforms.feed":
         return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
-    if endpoint in ("reservations.new", "reservations.estimate", "reservations.book"):
+    if endpoint in ("reservations.new", "reservations.estimate", "reservations.book", "series.new", "series.book"):
         return {"equipment_id": world.equipment.id}
     if endpoint == "review.issue":
         return {"platform_id": world.platform.id, "organization_id": world.firm.id}

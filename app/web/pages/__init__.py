@@ -7,7 +7,7 @@ from importlib import import_module
 from flask import Flask
 
 SUBJECTS = (
-    "account", "home", "platforms", "equipment", "reservations", "usage", "review", "invoices", "subsidy", "city",
+    "account", "home", "platforms", "equipment", "reservations", "series", "usage", "review", "invoices", "subsidy", "city",
     "meters", "admin",
 )  # fmt: skip
 
