@@ -102,6 +102,11 @@ def test_a_short_month_has_the_date_on_its_last_day(first, february):
     assert [day.day for day in found] == [31, 31, found[2].day, 31]
 
 
+def test_a_leap_day_comes_every_year():
+    found = days(occurrences(at("2024-02-29T09:00"), Recurrence(Every.YEAR, times=5)))
+    assert [day.day for day in found] == [29, 28, 28, 28, 29]
+
+
 def test_n98_daily_across_a_change_of_clocks_stays_at_noon():
     found = occurrences(at("2010-02-25T12:00", CHICAGO), Recurrence(Every.DAY, times=31), zone=CHICAGO)
     assert len(found) == 31
@@ -128,6 +133,10 @@ def test_l40_custom_dates_keep_their_overnight_length():
     ("rule", "field"),
     [
         pytest.param(Recurrence(Every.DAY, interval=0, times=3), "interval", id="I04"),
+        (Recurrence(Every.DAY, interval=10**7, until=date(2026, 4, 1)), "interval"),
+        (Recurrence(Every.DAY, interval=10**10, times=2), "interval"),
+        (Recurrence(Every.MONTH_DATE, interval=10**6, times=2), "interval"),
+        (Recurrence(Every.YEAR, interval=60, times=200), "interval"),
         (Recurrence(Every.DAY), "until"),
         (Recurrence(Every.DAY, until=date(2026, 4, 1), times=3), "until"),
         (Recurrence(Every.WEEK, until=date(2026, 2, 1)), "until"),
@@ -158,3 +167,5 @@ def test_dates_ascend_keep_their_time_and_are_as_many_as_wanted(first, kind, int
     assert found == sorted(set(found))
     assert {one.start.astimezone(FACILITY_ZONE).time() for one in found} == {first.time()}
     assert {one.duration for one in found} == {timedelta(hours=3)}
+    until = days(found)[-1]
+    assert occurrences(slot, Recurrence(kind, interval=interval, until=until, weekdays=weekdays)) == found

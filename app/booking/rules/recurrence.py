@@ -59,7 +59,10 @@ def occurrences(first: Interval, rule: Recurrence, *, zone: ZoneInfo = FACILITY_
     if rule.until is not None:
         until = rule.until
         dates = takewhile(lambda day: day <= until, dates)
-    wanted = list(islice(dates, MOST_DATES + 1 if rule.times is None else rule.times))
+    try:
+        wanted = list(islice(dates, MOST_DATES + 1 if rule.times is None else rule.times))
+    except (OverflowError, ValueError):  # a date after the year 9999
+        raise InvalidInput("间隔过大，请填写更小的间隔。", field="interval") from None
     if len(wanted) > MOST_DATES:
         raise InvalidInput("一个系列最多 %(most)s 次，请缩短期限或加大间隔。", field="until", most=MOST_DATES)
     length = first.end.astimezone(zone).replace(tzinfo=None) - begins
