@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, jsonify, render_template, request
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from app.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal, SlotTaken
 from app.kernel.interval import Interval
 
+log = logging.getLogger("pilotshare.web")
 STATUS: dict[type[Refusal], HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
@@ -62,6 +65,12 @@ def register(app: Flask) -> None:
                 more["alternatives"] = [interval_json(slot) for slot in refusal.alternatives]
             return problem(status, code=refusal.code, detail=sentence(refusal), **more)
         return render_template("error.html", status=status, detail=sentence(refusal), refusal=refusal), status
+
+    @app.errorhandler(DataError)
+    def not_storable(error: DataError) -> Response | tuple[str, int]:
+        """A character that no text can hold, or a number beyond all ids: the wish is at fault, nothing was stored."""
+        log.info("refused by the database: %s", error.orig)
+        return refused(InvalidInput("内容含有无法保存的字符或超出范围的数字，请修改后再提交。"))
 
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> Response | tuple[str, int]:

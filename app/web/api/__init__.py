@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 
 from flask import Flask
 from flask_smorest import Api
@@ -10,6 +11,25 @@ from flask_smorest import Api
 from app.identity.rules.permission import Permission
 from app.web.access import requires
 from app.web.api import equipment, reservations, session
+from app.web.api.schemas import ProblemOut
+
+PROBLEM = "application/problem+json"
+
+
+class Description(Api):
+    """The OpenAPI document, with refusals as what they are: problem details, answered as everywhere in the house."""
+
+    ERROR_SCHEMA = ProblemOut
+    DEFAULT_ERROR_RESPONSE_NAME = "PROBLEM"
+
+    def _register_responses(self) -> None:
+        described = {"description": "refused", "content": {PROBLEM: {"schema": self.ERROR_SCHEMA}}}
+        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, described)
+        for status in HTTPStatus:
+            self.spec.components.response(status.name, {**described, "description": status.phrase}, lazy=True)
+
+    def _register_error_handlers(self) -> None:
+        """None of its own: :mod:`app.web.errors` answers."""
 
 
 def register(app: Flask) -> None:
@@ -20,7 +40,7 @@ def register(app: Flask) -> None:
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app)
+    api = Description(app)
     for blueprint in (session.blueprint, equipment.blueprint, reservations.blueprint):
         api.register_blueprint(blueprint)
     description = "api-docs.openapi_json"

@@ -80,3 +80,21 @@ class SignIn(Schema):
 class SignedIn(Schema):
     name = fields.String()
     csrf_token = fields.String(metadata={"description": "send it back as X-CSRFToken with every change"})
+
+
+class AlternativeOut(Schema):
+    starts_at = fields.AwareDateTime()
+    ends_at = fields.AwareDateTime()
+
+
+class ProblemOut(Schema):
+    """RFC 9457. ``code`` is stable and meant for programs, ``detail`` is a sentence for people."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    code = fields.String()
+    detail = fields.String()
+    field = fields.String(metadata={"description": "the input that has to change"})
+    errors = fields.Dict(metadata={"description": "what is wrong with which field"})
+    alternatives = fields.List(fields.Nested(AlternativeOut), metadata={"description": "free slots, nearest first"})

@@ -134,7 +134,7 @@ def readings(session_id: int) -> str:
     )
 
 
-@pages.get("/usage/<int:session_id>/messages/<int:message_id>")
+@pages.get("/usage/<int:session_id>/messages/<int(max=9223372036854775807):message_id>")
 @requires(Permission.SEE_READINGS)
 def message(session_id: int, message_id: int) -> str:
     """One reading's message: as received and as understood."""
