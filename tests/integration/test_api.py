@@ -164,3 +164,24 @@ def test_the_description_covers_every_route(app):
     told = app.test_client().get("/api/v1/openapi.json").json
     assert told["openapi"] == "3.1.0"
     assert {"/api/v1/reservations", "/api/v1/equipment/{equipment_id}/slots", "/api/v1/session"} <= told["paths"].keys()
+
+
+def test_a_series_is_looked_at_reserved_once_and_given_back(sign_in, world):
+    client, other = sign_in(0), sign_in(1)
+    assert other.post("/api/v1/reservations", json={"equipment_id": world, **slot(24)}).status_code == 201
+    wish = {"equipment_id": world, **slot(), "every": "day", "times": 3}
+    seen = client.post("/api/v1/series/preview", json=wish)
+    assert [one["free"] for one in seen.json] == [True, False, True]
+    assert seen.json[1]["alternatives"]
+    assert client.post("/api/v1/series", json=wish).status_code == 409
+    key = {"Idempotency-Key": "series-1"}
+    made = [client.post("/api/v1/series", json={**wish, "skip_conflicts": True}, headers=key).json for _ in range(2)]
+    assert made[0]["id"] == made[1]["id"]
+    assert len(made[0]["reservations"]) == 2
+    assert [one["free"] for one in made[0]["left_out"]] == [False]
+    address = f"/api/v1/series/{made[0]['id']}"
+    for method in ("get", "delete"):
+        assert getattr(other, method)(address).status_code == 404
+    gone = client.delete(address)
+    assert [one["state"] for one in gone.json["reservations"]] == ["cancelled", "cancelled"]
+    assert client.delete(address).status_code == 409

@@ -36,6 +36,14 @@ def interval_of(told: dict[str, Any]) -> Interval:
         raise InvalidInput("结束时间须晚于开始时间。", field="ends_at") from error
 
 
+def idempotency_key() -> str | None:
+    """The key under which a repeated request is the same one. Errors: ``InvalidInput``."""
+    key = request.headers.get("Idempotency-Key") or None
+    if key is not None and len(key) > LONGEST_KEY:
+        raise InvalidInput("幂等键最长 %(length)s 个字符。", field="Idempotency-Key", length=LONGEST_KEY)
+    return key
+
+
 @blueprint.route("", methods=["GET"])
 @requires(Permission.SEE_RESERVATIONS)
 @blueprint.arguments(ListQuery, location="query")
@@ -69,9 +77,7 @@ def visible(query: dict[str, Any]) -> Any:
 def create(told: dict[str, Any]) -> Reservation:
     """Book a slot. 409 comes with the nearest free ones; ``Idempotency-Key`` makes a repeat harmless."""
     organization_id, when, now = acting_organization(Permission.RESERVE), interval_of(told), clock.now()
-    key = request.headers.get("Idempotency-Key") or None
-    if key is not None and len(key) > LONGEST_KEY:
-        raise InvalidInput("幂等键最长 %(length)s 个字符。", field="Idempotency-Key", length=LONGEST_KEY)
+    key = idempotency_key()
 
     def work(session: Session) -> int:
         made = reserve(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from app.booking.rules.recurrence import MOST_DATES, Every
+
 
 class PlatformOut(Schema):
     code = fields.String()
@@ -53,6 +55,33 @@ class ReservationIn(Schema):
     purpose = fields.String(load_default="", validate=validate.Length(max=500))
 
 
+class SeriesWishIn(Schema):
+    """The first date, and how it repeats: to ``until`` or ``times`` in all."""
+
+    equipment_id = fields.Integer(required=True, strict=True)
+    starts_at = fields.AwareDateTime(required=True)
+    ends_at = fields.AwareDateTime(required=True)
+    every = fields.String(required=True, validate=validate.OneOf([one.value for one in Every]))
+    interval = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 1000))
+    weekdays = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(0, 6)),
+        load_default=list,
+        metadata={"description": "Monday is 0; of weekly series"},
+    )
+    until = fields.Date(load_default=None)
+    times = fields.Integer(load_default=None, strict=True, validate=validate.Range(1, MOST_DATES))
+    dates = fields.List(fields.Date(), load_default=list, validate=validate.Length(max=MOST_DATES))
+
+
+class SeriesIn(SeriesWishIn):
+    purpose = fields.String(load_default="", validate=validate.Length(max=500))
+    skip_conflicts = fields.Boolean(load_default=False)
+
+
+class SeriesCancelIn(Schema):
+    reason = fields.String(load_default="", validate=validate.Length(max=300))
+
+
 class MoveIn(Schema):
     starts_at = fields.AwareDateTime(required=True)
     ends_at = fields.AwareDateTime(required=True)
@@ -72,6 +101,25 @@ class ReservationOut(Schema):
     purpose = fields.String()
 
 
+class AlternativeOut(Schema):
+    starts_at = fields.AwareDateTime()
+    ends_at = fields.AwareDateTime()
+
+
+class OccurrenceOut(Schema):
+    starts_at = fields.AwareDateTime(attribute="during.start")
+    ends_at = fields.AwareDateTime(attribute="during.end")
+    free = fields.Boolean()
+    detail = fields.String(metadata={"description": "why it is not free, for people"})
+    alternatives = fields.List(fields.Nested(AlternativeOut))
+
+
+class SeriesOut(Schema):
+    id = fields.Integer()
+    reservations = fields.List(fields.Nested(ReservationOut))
+    left_out = fields.List(fields.Nested(OccurrenceOut))
+
+
 class SignIn(Schema):
     email = fields.String(required=True)
     password = fields.String(required=True)
@@ -80,11 +128,6 @@ class SignIn(Schema):
 class SignedIn(Schema):
     name = fields.String()
     csrf_token = fields.String(metadata={"description": "send it back as X-CSRFToken with every change"})
-
-
-class AlternativeOut(Schema):
-    starts_at = fields.AwareDateTime()
-    ends_at = fields.AwareDateTime()
 
 
 class ProblemOut(Schema):
