@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.booking.holding import devices_of
 from app.booking.rules.calendar import SpecialDay
 from app.booking.rules.opening import OpenStretch
 from app.booking.rules.own_use import OwnUse
@@ -58,10 +59,11 @@ def terms_of(
 
 
 def closed_times(session: Session, equipment: Equipment, within: Interval) -> list[tuple[Interval, Closure]]:
-    """When this equipment, or its whole platform, is closed or maintained within that time, by start."""
+    """When this equipment, a device that it needs, or its whole platform is closed within that time, by start."""
+    needed = {equipment.id, *devices_of(session, equipment.id)}
     rows: Sequence[Closure] = session.scalars(
         select(Closure).where(
-            or_(Closure.equipment_id == equipment.id, Closure.platform_id == equipment.platform_id),
+            or_(Closure.equipment_id.in_(needed), Closure.platform_id == equipment.platform_id),
             Closure.during.op("&&")(within),
         )
     ).all()
