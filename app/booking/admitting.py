@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.booking.keeping import standing
 from app.booking.models import Reservation
 from app.booking.qualifying import missing_requirements
 from app.booking.rules import quota as quotas
@@ -18,7 +19,7 @@ from app.booking.terms import closed_times
 from app.catalogue.models import Equipment, Quota
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.words import Measure, Period
-from app.kernel.clock import local_date
+from app.kernel.clock import FACILITY_ZONE, local_date
 from app.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
 from app.kernel.interval import Interval
 
@@ -51,25 +52,18 @@ def obstacles(
     found: list[Refusal] = list(violations(when, terms=terms, at=at, exempt=exempt))
     if found and found[0].field == "starts_at" and (when.start <= at - terms.step or when.start > at + terms.advance):
         return found
-    found += [
-        Conflict(
-            "该时段设备停用（%(reason)s），请选择其他时段。", field="starts_at", reason=row.reason or row.kind.value
-        )
-        for _, row in closed_times(session, equipment, when)
-    ]
+    found += closures(session, equipment, when)
     if exempt:
         return found
-    if mode is ServiceMode.SELF:
-        found += [
-            NotAllowed("使用前须具备“%(name)s”：%(how)s", requirement_id=one.id, name=one.name_zh, how=one.how_zh)
-            for one in missing_requirements(
-                session,
-                equipment.id,
-                organization_id=organization_id,
-                person_id=person_id,
-                on=local_date(when.start),
-            )
-        ]
+    found += unfit(
+        session,
+        equipment,
+        organization_id=organization_id,
+        person_id=person_id,
+        on=local_date(when.start),
+        at=at,
+        mode=mode,
+    )
     found += _quotas_exceeded(
         session,
         equipment,
@@ -79,6 +73,46 @@ def obstacles(
         except_id=except_id,
         besides=besides,
     )
+    return found
+
+
+def closures(session: Session, equipment: Equipment, when: Interval) -> list[Refusal]:
+    """Why the equipment cannot be used then, whoever asks."""
+    return [
+        Conflict(
+            "该时段设备停用（%(reason)s），请选择其他时段。", field="starts_at", reason=row.reason or row.kind.value
+        )
+        for _, row in closed_times(session, equipment, when)
+    ]
+
+
+def unfit(
+    session: Session,
+    equipment: Equipment,
+    *,
+    organization_id: int,
+    person_id: int,
+    on: date,
+    at: datetime,
+    mode: ServiceMode = ServiceMode.SELF,
+) -> list[Refusal]:
+    """Why this person of this firm may not use it on that day: a block that holds at ``at``, what is missing."""
+    found: list[Refusal] = []
+    known = standing(session, platform_id=equipment.platform_id, organization_id=organization_id, at=at)
+    if known is not None and known.blocked_until is not None:
+        found.append(
+            NotAllowed(
+                "贵单位因多次爽约暂停预约至 %(until)s。如有异议，请在“信用”页查看记录并向运营方申请豁免。",
+                until=f"{known.blocked_until.astimezone(FACILITY_ZONE):%Y-%m-%d %H:%M}",
+            )
+        )
+    if mode is ServiceMode.SELF:
+        found += [
+            NotAllowed("使用前须具备“%(name)s”：%(how)s", requirement_id=one.id, name=one.name_zh, how=one.how_zh)
+            for one in missing_requirements(
+                session, equipment.id, organization_id=organization_id, person_id=person_id, on=on
+            )
+        ]
     return found
 
 

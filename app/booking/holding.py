@@ -106,6 +106,29 @@ def let_go_from(session: Session, reservation_id: int, moment: datetime) -> None
     )
 
 
+def hold_longer(
+    session: Session, reservation_id: int, *, since: datetime | None = None, until: datetime | None = None
+) -> None:
+    """Hold the same units from ``since`` or until ``until`` instead. Errors: ``NotFree``; nothing changes then."""
+    try:
+        with session.begin_nested():
+            session.execute(
+                update(Occupancy)
+                .where(Occupancy.reservation_id == reservation_id)
+                .values(
+                    blocked=text(
+                        "tstzrange(coalesce(CAST(:since AS timestamptz), lower(occupancy.blocked)),"
+                        " coalesce(CAST(:until AS timestamptz), upper(occupancy.blocked)))"
+                    )
+                ),
+                {"since": since, "until": until},
+            )
+    except IntegrityError as error:
+        if isinstance(error.orig, pg.ExclusionViolation):
+            raise NotFree from None
+        raise
+
+
 def take_along(
     session: Session, reservation: Reservation, wanted: Mapping[int, int], *, when: Interval, platform_id: int
 ) -> None:

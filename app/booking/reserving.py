@@ -12,8 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.booking.admitting import obstacles
+from app.booking.asking import ask_operators
 from app.booking.availability import nearest_free_slots
 from app.booking.holding import NotFree, hold, let_go, lock_devices, take_along
+from app.booking.keeping import cancelled_late
 from app.booking.models import Reservation
 from app.booking.rules.request import Terms
 from app.booking.rules.reservation import MOVES, NOT_BEGUN, ReservationState, ServiceMode
@@ -59,7 +61,7 @@ def reserve(
 
     if (known := earlier()) is not None:
         return known
-    terms, customer_class = _terms(session, equipment, organization_id, at=at)
+    terms, customer_class = terms_for(session, equipment, organization_id, at=at)
     broken = obstacles(
         session,
         equipment,
@@ -74,7 +76,7 @@ def reserve(
     )
     if broken:
         raise first_of(broken)
-    state, hold_until = _beginning(equipment, when, at=at, by_operator=by_operator, offered_until=offered_until)
+    state, hold_until = beginning(equipment, when, at=at, by_operator=by_operator, offered_until=offered_until)
     reservation = Reservation(
         equipment_id=equipment_id,
         organization_id=organization_id,
@@ -114,6 +116,7 @@ def reserve(
         state=state.value,
         **_said(when),
     )
+    ask_operators(session, reservation, at=at)
     session.flush()
     return reservation
 
@@ -146,7 +149,7 @@ def move_together(
     The caller has the devices locked. Errors: as :func:`move`; a refusal carries the ``reservation_id``.
     """
     equipment, units = lock_devices(session, reservations[0].equipment_id)
-    terms, customer_class = _terms(session, equipment, reservations[0].organization_id, at=at)
+    terms, customer_class = terms_for(session, equipment, reservations[0].organization_id, at=at)
     before = {one.id: one.during for one in reservations}
     for one in reservations:
         if one.state not in NOT_BEGUN or one.state is ReservationState.OFFERED:
@@ -182,7 +185,7 @@ def move_together(
             taken_along = {row.accessory_id: row.quantity for row in one.accessories}
             if taken_along:
                 take_along(session, one, taken_along, when=one.during, platform_id=equipment.platform_id)
-            one.state, one.hold_until = _beginning(equipment, one.during, at=at, by_operator=by_operator)
+            one.state, one.hold_until = beginning(equipment, one.during, at=at, by_operator=by_operator)
             audit.record(
                 session,
                 at=at,
@@ -193,6 +196,7 @@ def move_together(
                 before=_said(before[one.id]),
                 after=_said(one.during),
             )
+            ask_operators(session, one, at=at)
     session.flush()
     return list(reservations)
 
@@ -211,6 +215,8 @@ def cancel(session: Session, reservation_id: int, *, by: int, at: datetime, reas
         raise Conflict("这项预约已经结束，不能取消。")
     if reservation.during.start <= at:
         raise Conflict("这项预约已经开始，不能取消。如需提前结束，请联系运营方。")
+    if reservation.state is ReservationState.BOOKED:
+        cancelled_late(session, reservation, at=at)
     give_up(session, reservation, ReservationState.CANCELLED, by=by, at=at, deed="cancelled", reason=reason)
     return reservation
 
@@ -253,21 +259,23 @@ def first_of(broken: list[Refusal]) -> Refusal:
     return broken[0]
 
 
-def _terms(
+def terms_for(
     session: Session, equipment: Equipment, organization_id: int, *, at: datetime
 ) -> tuple[Terms, CustomerClass]:
+    """How this firm may reserve this equipment."""
     customer_class = class_for(session, equipment, organization_id, on=local_date(at))
     return terms_of(session, equipment, at=at, customer_class=customer_class), customer_class
 
 
-def _beginning(
+def beginning(
     equipment: Equipment,
     when: Interval,
     *,
     at: datetime,
-    by_operator: bool,
+    by_operator: bool = False,
     offered_until: datetime | None = None,
 ) -> tuple[ReservationState, datetime | None]:
+    """The state a reservation begins in, and until when it is held there."""
     if offered_until is not None:
         return ReservationState.OFFERED, offered_until
     if equipment.approval is Approval.NONE or by_operator:

@@ -15,7 +15,8 @@ from app.kernel.interval import Interval
 
 
 def booked_slots(session: Session, equipment_ids: Collection[int], within: Interval) -> list[BookedSlot]:
-    """Agreed reservations of this equipment that touch ``within``, by start, up to where they were given back.
+    """Agreed reservations of this equipment that touch ``within``, by start: from an early
+    check-in on, up to where they were given back.
 
     One index lookup per piece of equipment.
     """
@@ -25,6 +26,7 @@ def booked_slots(session: Session, equipment_ids: Collection[int], within: Inter
             Reservation.equipment_id,
             Reservation.organization_id,
             Reservation.during,
+            Reservation.checked_in_at,
             Reservation.released_at,
         )
         .where(
@@ -35,13 +37,16 @@ def booked_slots(session: Session, equipment_ids: Collection[int], within: Inter
         .order_by(Reservation.during)
     )
     return [
-        BookedSlot(number, equipment_id, organization_id, _kept(during, released_at))
-        for number, equipment_id, organization_id, during, released_at in rows
+        BookedSlot(number, equipment_id, organization_id, _kept(during, checked_in_at, released_at))
+        for number, equipment_id, organization_id, during, checked_in_at, released_at in rows
     ]
 
 
-def _kept(during: Interval, released_at: datetime | None) -> Interval:
-    return during if released_at is None else Interval(during.start, min(during.end, released_at))
+def _kept(during: Interval, checked_in_at: datetime | None, released_at: datetime | None) -> Interval:
+    start = during.start if checked_in_at is None else min(during.start, checked_in_at)
+    if released_at is None or released_at <= start:
+        return Interval(start, during.end)
+    return Interval(start, min(during.end, released_at))
 
 
 def reservations_by_id(session: Session, ids: Collection[int]) -> dict[int, Reservation]:
