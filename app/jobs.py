@@ -15,13 +15,17 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.booking.lapsing import declare_no_shows, finish_overdue, lapse
+from app.booking.waiting import offer_freed
 from app.catalogue.models import Platform
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from billing.assessing import assess_platform
 from billing.charging import charge_usage
+from billing.charging_services import charge_services
 from billing.recognizing import recognize_revenue
 from devices.metering import meter_readings
+from devices.usage import usage_of_reservations
 
 log = logging.getLogger("pilotshare.jobs")
 PORTION = 200
@@ -44,6 +48,10 @@ def charging(session: Session, at: datetime) -> int:
     return charge_usage(session, until=at, at=at, limit=PORTION)
 
 
+def charging_services(session: Session, at: datetime) -> int:
+    return charge_services(session, until=at, at=at, limit=PORTION)
+
+
 def recognizing(session: Session, at: datetime) -> int:
     return recognize_revenue(session, at=at, limit=PORTION)
 
@@ -53,6 +61,24 @@ def assessing(session: Session, at: datetime) -> int:
     for platform_id in platforms:
         assess_platform(session, platform_id, at=at)
     return 0
+
+
+def lapsing(session: Session, at: datetime) -> int:
+    return lapse(session, at=at, limit=PORTION)
+
+
+def offering(session: Session, at: datetime) -> int:
+    return offer_freed(session, at=at, limit=PORTION)
+
+
+def declaring_no_shows(session: Session, at: datetime) -> int:
+    return declare_no_shows(
+        session, at=at, limit=PORTION, was_used=lambda reservation_ids: usage_of_reservations(session, reservation_ids)
+    )
+
+
+def finishing(session: Session, at: datetime) -> int:
+    return finish_overdue(session, at=at, limit=PORTION)
 
 
 def preparing_months(session: Session, at: datetime) -> int:
@@ -66,7 +92,12 @@ def preparing_months(session: Session, at: datetime) -> int:
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("metering", timedelta(seconds=2), metering),
+    Job("lapsing", timedelta(seconds=10), lapsing),
+    Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),
+    Job("finishing", timedelta(seconds=30), finishing),
+    Job("offering", timedelta(seconds=10), offering),
     Job("charging", timedelta(seconds=3), charging),
+    Job("charging commissioned work", timedelta(seconds=5), charging_services),
     Job("recognizing", timedelta(seconds=5), recognizing),
     Job("assessing", timedelta(seconds=15), assessing),
 )

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import delete, select, union_all
+from sqlalchemy import CompoundSelect, delete, select, union_all
 from sqlalchemy.orm import Session
 
+from app.booking.services import commissioned
 from app.catalogue.models import ChargeUnit, Equipment
 from app.catalogue.rules.customer import CustomerRelation, class_of
 from app.kernel import clock
@@ -28,10 +30,11 @@ class Problem(StrEnum):
     UNIT_NEEDS_QUANTITY = "unit_needs_quantity"
     OWN_USE = "own_use"
     FREE = "free"
+    COMMISSIONED = "commissioned"
 
 
 WAITING = frozenset({Problem.NO_ORGANIZATION, Problem.NO_TARIFF, Problem.UNIT_NEEDS_QUANTITY})
-"""What a person has to look at. Own use without an internal price and free use are settled as they are."""
+"""What a person has to look at. The others are settled as they are: commissioned work is paid by its quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int 
     Running it again charges nothing twice. What cannot be priced goes to the problem queue and is
     left there until the session or the tariffs change. O(sessions that are new or changed).
     """
-    settled = union_all(
+    settled: CompoundSelect[Any] = union_all(
         select(Charge.usage_session_id, Charge.session_fingerprint),
         select(ChargeProblem.usage_session_id, ChargeProblem.session_fingerprint),
     )
@@ -60,9 +63,11 @@ def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int 
     equipment_ids = {usage.equipment_id for usage in found}
     equipment = {one.id: one for one in session.scalars(select(Equipment).where(Equipment.id.in_(equipment_ids)))}
     prices = PriceList(session, equipment_ids)
+    quoted = commissioned(session, [one.reservation_id for one in found if one.reservation_id is not None])
     for usage in found:
         one = equipment[usage.equipment_id]
-        session.add_all(_priced(usage, one, _terms(prices, usage, one), at=at))
+        terms = Problem.COMMISSIONED if usage.reservation_id in quoted else _terms(prices, usage, one)
+        session.add_all(_priced(usage, one, terms, at=at))
     session.flush()
     return len(found)
 

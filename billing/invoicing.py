@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
-from app.catalogue.models import Equipment
+from app.booking.services import reservations_for
 from app.catalogue.platforms import operator_of
 from app.kernel import audit, clock
 from app.kernel.errors import Conflict, NotFound
@@ -17,7 +17,7 @@ from app.kernel.interval import local_month
 from app.kernel.money import ZERO, total
 from billing.models import Charge, Invoice, InvoiceCounter, InvoiceLine
 from billing.rules.words import ChargeKind, ChargeState, InvoiceKind, InvoiceState
-from devices.usage import fingerprints_of, freeze_usage
+from devices.usage import fingerprints_of, freeze_usage, usage_of_reservations
 
 UNITS = {ChargeKind.HOURS: "h", ChargeKind.SETUP: "次"}
 
@@ -67,7 +67,7 @@ def issue_month(
         gross_fen=ZERO,
         created_at=at,
     )
-    invoice.lines = [_line(position, charge, charge.equipment) for position, charge in enumerate(charges, start=1)]
+    invoice.lines = [_line(position, charge) for position, charge in enumerate(charges, start=1)]
     session.add(invoice)
     session.flush()
     for charge in charges:
@@ -78,13 +78,23 @@ def issue_month(
 
 
 def _freeze(session: Session, charges: Sequence[Charge], *, at: datetime) -> None:
-    """Freeze first, compare then: in between, metering can no longer change what the charges rest on."""
-    ids = {charge.usage_session_id for charge in charges}
-    freeze_usage(session, ids, at=at)
-    now = fingerprints_of(session, ids)
-    changed = {one.usage_session_id for one in charges if now[one.usage_session_id] != one.session_fingerprint}
+    """Freeze first, compare then: in between, metering can no longer change what the charges rest on.
+
+    The use that served commissioned work is frozen as its evidence; it made no price, so nothing is compared.
+    """
+    charged = {one.usage_session_id: one.session_fingerprint for one in charges if one.usage_session_id is not None}
+    freeze_usage(session, [*charged, *_served(session, charges)], at=at)
+    now = fingerprints_of(session, list(charged))
+    changed = [session_id for session_id, fingerprint in charged.items() if now[session_id] != fingerprint]
     if changed:
         raise Conflict("有 %(count)s 次使用的读数刚有变化，正在重新计费，请稍后审核再开具。", count=len(changed))
+
+
+def _served(session: Session, charges: Sequence[Charge]) -> list[int]:
+    requests = {one.service_request_id for one in charges if one.service_request_id is not None}
+    reservations = [one for own in reservations_for(session, requests).values() for one in own]
+    used = usage_of_reservations(session, reservations)
+    return [one.session_id for own in used.values() for one in own if not one.open]
 
 
 def number_and_issue(session: Session, invoice: Invoice, *, by: int, at: datetime) -> None:
@@ -122,18 +132,29 @@ def _next_number(session: Session, platform_id: int, year: int) -> int:
     ).one()
 
 
-def _line(position: int, charge: Charge, equipment: Equipment) -> InvoiceLine:
+def _described(charge: Charge) -> tuple[str, str]:
+    """What the line is for, in Chinese and English."""
+    if charge.kind is ChargeKind.SERVICE:
+        request, title = charge.service_request_id, charge.inputs["title"]
+        return f"委托服务 #{request} · {title}", f"Commissioned work #{request} · {title}"
+    if charge.equipment is None:
+        raise ValueError(f"charge {charge.id} for use names no equipment")
     what_zh = {ChargeKind.HOURS: "机时费", ChargeKind.SETUP: "开机费"}[charge.kind]
     what_en = {ChargeKind.HOURS: "hourly fee", ChargeKind.SETUP: "start-up fee"}[charge.kind]
+    return f"{charge.equipment.name_zh} · {what_zh}", f"{charge.equipment.name_en} · {what_en}"
+
+
+def _line(position: int, charge: Charge) -> InvoiceLine:
+    description_zh, description_en = _described(charge)
     return InvoiceLine(
         position=position,
         charge_id=charge.id,
-        description_zh=f"{equipment.name_zh} · {what_zh}",
-        description_en=f"{equipment.name_en} · {what_en}",
+        description_zh=description_zh,
+        description_en=description_en,
         explanation_zh=charge.explanation_zh,
         explanation_en=charge.explanation_en,
         quantity=charge.quantity,
-        unit=UNITS[charge.kind],
+        unit=UNITS.get(charge.kind) or charge.inputs["unit"],
         unit_price=charge.unit_price,
         net_fen=charge.net_fen,
         tax_fen=charge.tax_fen,

@@ -55,14 +55,22 @@ class Tariff(Model):
 
 
 class Charge(Model):
-    """One priced line of one usage session, with what it was made from.
+    """One priced line of a usage session, or of the accepted quote of commissioned work, with what it was made from.
 
-    Derived again while the session or the tariff changes; fixed once ``state`` is invoiced.
+    A session's is derived again while the session or the tariff changes; fixed once ``state`` is invoiced.
     """
 
     __tablename__ = "charge"
     __table_args__ = (
         UniqueConstraint("usage_session_id", "kind"),
+        UniqueConstraint("quote_line_id"),
+        CheckConstraint(
+            "num_nonnulls(usage_session_id, quote_line_id) = 1"
+            " AND (quote_line_id IS NULL) = (service_request_id IS NULL)"
+            " AND num_nulls(usage_session_id, session_fingerprint, tariff_id) IN (0, 3)"
+            " AND (usage_session_id IS NULL OR equipment_id IS NOT NULL)",
+            name="one_origin",
+        ),
         CheckConstraint("net_fen + tax_fen = gross_fen", name="gross_is_net_plus_tax"),
         Index(None, "platform_id", "served_at"),
         Index(None, "organization_id", "served_at"),
@@ -71,12 +79,14 @@ class Charge(Model):
 
     id: Mapped[int] = long_key()
     # A session that is derived away takes its open charges along; an invoiced one refuses to go.
-    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"))
-    session_fingerprint: Mapped[str] = mapped_column(SHORT)
+    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"))
+    session_fingerprint: Mapped[str | None] = mapped_column(SHORT)
+    service_request_id: Mapped[int | None] = mapped_column(ForeignKey("service_request.id"), index=True)
+    quote_line_id: Mapped[int | None] = mapped_column(ForeignKey("quote_line.id"))
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
-    equipment_id: Mapped[int] = mapped_column(ForeignKey("equipment.id"))
-    tariff_id: Mapped[int] = mapped_column(ForeignKey("tariff.id"))
+    equipment_id: Mapped[int | None] = mapped_column(ForeignKey("equipment.id"))
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
     kind: Mapped[ChargeKind] = mapped_column(word(ChargeKind))
     quantity: Mapped[Decimal] = mapped_column(Numeric(14, 4))
     unit_price: Mapped[Decimal] = mapped_column(Numeric(14, 4))
@@ -95,7 +105,7 @@ class Charge(Model):
     approved_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     approved_at: Mapped[datetime | None] = mapped_column(UtcTime)
     charged_at: Mapped[datetime] = mapped_column(UtcTime)
-    equipment: Mapped[Equipment] = relationship()
+    equipment: Mapped[Equipment | None] = relationship()
     organization: Mapped[Organization] = relationship()
 
 
@@ -109,6 +119,16 @@ class ChargeProblem(Model):
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
     reason: Mapped[str] = mapped_column(SHORT)
     noted_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class ServiceSettlement(Model):
+    """Commissioned work that was looked at for charging, and how many charges it came to (none for own use)."""
+
+    __tablename__ = "service_settlement"
+
+    service_request_id: Mapped[int] = mapped_column(ForeignKey("service_request.id"), primary_key=True)
+    charges: Mapped[int]
+    settled_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class InvoiceCounter(Model):

@@ -9,6 +9,7 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app.booking.services import reservations_for
 from app.identity.models import Organization
 from app.kernel.errors import NotFound
 from app.kernel.interval import local_month
@@ -93,13 +94,17 @@ class PlatformYear:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePath:
-    """From an invoice line back to the use that it charges. A credit note's line leads over the one it credits."""
+    """From an invoice line back to the use behind it. A credit note's line leads over the one it credits.
+
+    ``used`` is the session that is charged, or all that served the commissioned work of ``request_id``.
+    """
 
     line: InvoiceLine
     credited: InvoiceLine | None
     revenue: RevenueEntry | None
     charge: Charge
-    usage: Usage
+    request_id: int | None
+    used: Sequence[Usage]
 
 
 def invoices_of(
@@ -172,8 +177,20 @@ def charges_of_sessions(session: Session, session_ids: Collection[int]) -> dict[
     for charge in session.scalars(
         select(Charge).where(Charge.usage_session_id.in_(session_ids)).order_by(Charge.usage_session_id, Charge.id)
     ):
-        found.setdefault(charge.usage_session_id, []).append(charge)
+        found.setdefault(charge.usage_session_id or 0, []).append(charge)
     return found
+
+
+def charges_of_request(session: Session, request_id: int) -> Sequence[Charge]:
+    """The charges of commissioned work, by the lines of its quote."""
+    return session.scalars(select(Charge).where(Charge.service_request_id == request_id).order_by(Charge.id)).all()
+
+
+def use_of_request(session: Session, request_id: int) -> list[Usage]:
+    """What the meters saw of the reservations that serve commissioned work, by start."""
+    reservations = reservations_for(session, [request_id])[request_id]
+    used = door.usage_of_reservations(session, reservations)
+    return sorted((one for own in used.values() for one in own), key=lambda one: one.when)
 
 
 def platform_year(session: Session, platform_id: int, year: int) -> PlatformYear:
@@ -195,11 +212,14 @@ def evidence_path(session: Session, line_id: int) -> EvidencePath:
         raise NotFound("没有这一行。")
     credited = None if line.credits_line_id is None else session.get_one(InvoiceLine, line.credits_line_id)
     charge = (credited or line).charge
-    used = None if charge is None else door.usage(session, charge.usage_session_id)
-    if charge is None or used is None:
-        raise ValueError(f"invoice line {line_id} has no charge or no use behind it")
+    if charge is None:
+        raise ValueError(f"invoice line {line_id} has no charge behind it")
+    if charge.service_request_id is not None:
+        used = use_of_request(session, charge.service_request_id)
+    else:
+        used = list(door.usages_by_id(session, [charge.usage_session_id or 0]).values())
     revenue = session.scalar(select(RevenueEntry).where(RevenueEntry.invoice_line_id == line_id))
-    return EvidencePath(line, credited, revenue, charge, used)
+    return EvidencePath(line, credited, revenue, charge, charge.service_request_id, used)
 
 
 def _counted_or_not(entries: Sequence[Entry]) -> tuple[Money, Money]:

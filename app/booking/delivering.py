@@ -34,7 +34,7 @@ def receive_items(
         raise Conflict("只有已接受报价、尚未交付的委托才能收样。")
     came = [item for item in request.items if item.id in item_ids and item.received_at is None]
     if not came:
-        raise InvalidInput("请勾选收到的样品或材料。", field="items")
+        raise InvalidInput("请勾选收到的样品或材料。", field="sent")
     for item in came:
         item.received_at = at
     request.changed_at = at

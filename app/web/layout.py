@@ -33,6 +33,8 @@ PLACES = (
     Place("home.start", Permission.BROWSE, _l("首页"), "home"),
     Place("platforms.list_platforms", Permission.BROWSE, _l("平台与设备"), "building-factory-2"),
     Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
+    Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
+    Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
     Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
     Place("review.month", Permission.REVIEW_CHARGES, _l("月度审核"), "list-check"),
     Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),

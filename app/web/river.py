@@ -1,6 +1,7 @@
 """The evidence path: from a grant down to single readings, the same on every page.
 
-补助 → 收入 → 结算单行 → 费用 → 使用记录 → 读数. Each stop has its key figure and, for whoever may
+补助 → 收入 → 结算单行 → 费用 → 使用记录 → 读数. Commissioned work stands where else the use stands, and
+shows what was used for it. Each stop has its key figure and, for whoever may
 follow it, its address. Stops that do not exist yet stay visible and empty.
 """
 
@@ -19,6 +20,7 @@ from app.identity.rules.permission import Permission
 from app.kernel.money import Money, total
 from app.web.formats import hours, money
 from billing.models import Charge, Invoice, InvoiceLine, RevenueEntry
+from billing.statements import use_of_request
 from devices.models import UsageSession
 
 
@@ -60,12 +62,13 @@ def evidence_path(
     if line is not None:
         charge = charge or line.charge
         entry = entry or session.scalar(select(RevenueEntry).where(RevenueEntry.invoice_line_id == line.id))
+    above = [_grant(entry, line, year, here), _revenue(entry, line, year, here), _line(line, here)]
+    if charge is not None and charge.service_request_id is not None:
+        return [*above, *_service(session, charge, charge.service_request_id, here)]
     if charge is not None:
         usage_id = charge.usage_session_id
     return [
-        _grant(entry, line, year, here),
-        _revenue(entry, line, year, here),
-        _line(line, here),
+        *above,
         _charge(session, charge, usage_id, here),
         _usage(session, usage_id, here),
         _readings(session, usage_id, here),
@@ -117,6 +120,21 @@ def _line(line: InvoiceLine | None, here: str) -> Stop:
     invoice: Invoice = line.invoice
     href = _link(Permission.SEE_INVOICES, "invoices.invoice", invoice_id=invoice.id, _anchor=f"line-{line.id}")
     return Stop(gettext("结算单行"), f"{invoice.label} · {line.position}", href, here == "line")
+
+
+def _service(session: Session, charge: Charge, request_id: int, here: str) -> list[Stop]:
+    """Charge, request and readings of commissioned work; the request's page shows all three."""
+
+    def at(anchor: str) -> str | None:
+        endpoint = "service_requests.request_page"
+        return _link(Permission.SEE_SERVICE, endpoint, request_id=request_id, _anchor=anchor)
+
+    count = sum(one.readings_count for one in use_of_request(session, request_id))
+    return [
+        Stop(gettext("费用"), money(charge.gross_fen), at("charges"), here == "charge"),
+        Stop(gettext("委托"), f"#{request_id}", at("steps"), here == "usage"),
+        Stop(gettext("读数"), ngettext("%(num)s 条", "%(num)s 条", count), at("use"), here == "readings"),
+    ]
 
 
 def _charge(session: Session, charge: Charge | None, usage_id: int | None, here: str) -> Stop:

@@ -13,6 +13,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from app.booking.rules.reservation import ReservationState
+from app.booking.rules.words import ItemKind, QuoteUnit, RequestKind, RequestState
 from app.catalogue.models import ChargeUnit, EquipmentKind, RecognitionLevel
 from app.catalogue.rules.customer import CustomerClass, CustomerRelation
 from app.identity.rules.permission import Role
@@ -45,6 +46,14 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (ReservationState.DECLINED, State(_l("未批准"), "red", "x")),
     (ReservationState.LAPSED, State(_l("已失效"), "grey", "ban")),
     (ReservationState.NO_SHOW, State(_l("爽约"), "red", "alert-triangle")),
+    (RequestState.SUBMITTED, State(_l("待报价"), "amber", "clock")),
+    (RequestState.QUOTED, State(_l("待企业确认"), "amber", "clock")),
+    (RequestState.ACCEPTED, State(_l("已接受"), "blue", "check")),
+    (RequestState.SCHEDULED, State(_l("已安排"), "blue", "calendar")),
+    (RequestState.DELIVERED, State(_l("待验收"), "amber", "download")),
+    (RequestState.SIGNED_OFF, State(_l("已验收"), "green", "circle-check")),
+    (RequestState.DECLINED, State(_l("未受理"), "red", "x")),
+    (RequestState.WITHDRAWN, State(_l("已撤回"), "grey", "ban")),
     (ChargeState.PROPOSED, State(_l("待审核"), "amber", "alert-triangle")),
     (ChargeState.APPROVED, State(_l("已审核"), "green", "check")),
     (ChargeState.INVOICED, State(_l("已开票"), "green", "file-invoice")),
@@ -101,6 +110,19 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (Role.ADMINISTRATOR, _l("系统管理员")),
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
+    (ChargeKind.SERVICE, _l("委托服务费")),
+    (RequestKind.COMMISSIONED_TEST, _l("委托检测")),
+    (RequestKind.SAMPLE, _l("送样")),
+    (RequestKind.CONTRACT_PROCESSING, _l("代工")),
+    (ItemKind.SAMPLE, _l("样品")),
+    (ItemKind.MATERIAL, _l("材料")),
+    (QuoteUnit.HOUR, _l("小时")),
+    (QuoteUnit.RUN, _l("次")),
+    (QuoteUnit.BATCH, _l("批")),
+    (QuoteUnit.SAMPLE, _l("样")),
+    (QuoteUnit.KILOGRAM, _l("公斤")),
+    (QuoteUnit.METRE, _l("米")),
+    (QuoteUnit.PIECE, _l("件")),
     (CustomerClass.EXTERNAL, _l("对外价")),
     (CustomerClass.INTERNAL, _l("内部价")),
     (CustomerRelation.EXTERNAL, _l("外部客户")),
@@ -148,6 +170,7 @@ _PROBLEMS = {
     "no_tariff": _l("使用当日没有有效的价格。"),
     "unit_needs_quantity": _l("不按机时计价，需要人工填写数量。"),
     "free": _l("按现行价格不收费。"),
+    "commissioned": _l("委托服务的机时，费用按报价结算。"),
 }
 
 

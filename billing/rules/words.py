@@ -8,6 +8,7 @@ from enum import StrEnum
 class ChargeKind(StrEnum):
     HOURS = "hours"
     SETUP = "setup"
+    SERVICE = "service"
 
 
 class ChargeState(StrEnum):

@@ -9,9 +9,13 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.booking.delivering import deliver
 from app.booking.holding import hold
-from app.booking.models import Reservation, Series
+from app.booking.models import Reservation, Series, ServiceRequest
 from app.booking.repeating import reserve_series
+from app.booking.rules.service import HandedFile, QuotedLine, SentItem
+from app.booking.rules.words import ItemKind, QuoteUnit, RequestKind
+from app.booking.servicing import accept, quote, submit
 from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
 from app.identity.models import Organization, Person
 from app.identity.rules.permission import Role
@@ -48,6 +52,7 @@ class World:
     past: Reservation
     coming: Reservation
     series: Series
+    work: ServiceRequest
     usage: UsageSession
     invoice: Invoice
     year: int
@@ -94,6 +99,7 @@ def build(session: Session) -> World:
         person_id=people["member"].id,
         at=now,
     )
+    work = _commissioned(session, platform, equipment, firm, people)
     _reserved(session, equipment, people["other firm"], other_firm, Interval(tomorrow + 3 * HOUR, tomorrow + 4 * HOUR))
     _metered(session, meter, first - HOUR, {first + HOUR / 4: first + 2 * HOUR - HOUR / 4, later: later + HOUR})
     meter_readings(session, at=clock.now())
@@ -119,7 +125,32 @@ def build(session: Session) -> World:
     session.flush()
     assess_platform(session, platform.id, at=clock.now())
     session.commit()
-    return World(people, platform, equipment, meter, firm, past, coming, series, usage, invoice, year, month)
+    return World(people, platform, equipment, meter, firm, past, coming, series, work, usage, invoice, year, month)
+
+
+def _commissioned(
+    session: Session, platform: Platform, equipment: Equipment, firm: Organization, people: dict[str, Person]
+) -> ServiceRequest:
+    """Work that was asked for, agreed and delivered, and waits for the firm's signature."""
+    now = clock.now()
+    work = submit(
+        session,
+        platform_id=platform.id,
+        equipment_id=equipment.id,
+        organization_id=firm.id,
+        person_id=people["member"].id,
+        kind=RequestKind.COMMISSIONED_TEST,
+        title="示例纱线拉伸测试",
+        description="示例要求",
+        items=[SentItem(ItemKind.SAMPLE, "示例纱线", Decimal(3), "卷")],
+        at=now,
+    )
+    line = QuotedLine("拉伸强度", Decimal(3), QuoteUnit.SAMPLE, Decimal(200), Decimal("0.06"))
+    staff = people["operator"].id
+    quote(session, work.id, lines=[line], valid_until=clock.local_date(now) + timedelta(days=9), by=staff, at=now)
+    accept(session, work.id, version=1, by=people["manager"].id, at=now)
+    deliver(session, work.id, files=[HandedFile("示例报告.txt", "text/plain", b"sample")], by=staff, at=now)
+    return work
 
 
 def _reserved(

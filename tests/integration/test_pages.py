@@ -77,6 +77,8 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "year": world.year,
         "reservation_id": world.coming.id,
         "series_id": world.series.id,
+        "request_id": world.work.id,
+        "result_id": world.work.results[0].id,
         "session_id": world.usage.id,
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,

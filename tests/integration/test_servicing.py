@@ -153,8 +153,8 @@ def test_the_same_key_asks_once_and_another_wish_under_it_is_refused(session, wo
         ({"wanted_by": date(2026, 5, 31)}, "wanted_by"),
         ({"platform_id": 0}, "platform_id"),
         ({"equipment_id": 0}, "equipment_id"),
-        ({"items": [SentItem(ItemKind.SAMPLE, "示例", Decimal(0), "卷")]}, "items"),
-        ({"items": [SentItem(ItemKind.SAMPLE, "", Decimal(1), "卷")]}, "items"),
+        ({"items": [SentItem(ItemKind.SAMPLE, "示例", Decimal(0), "卷")]}, "sent"),
+        ({"items": [SentItem(ItemKind.SAMPLE, "", Decimal(1), "卷")]}, "sent"),
     ],
 )
 def test_a_refused_wish_names_the_field(world, given, field):

@@ -90,9 +90,9 @@ def insist_on_items(items: Sequence[SentItem]) -> None:
     """Errors: ``InvalidInput`` for an item without a name, a unit or a quantity."""
     for item in items:
         if not item.name or not item.unit:
-            raise InvalidInput("每件样品或材料都要写明名称和单位。", field="items")
+            raise InvalidInput("每件样品或材料都要写明名称和单位。", field="sent")
         if not item.quantity or not _within(item.quantity, most=10**9, decimals=3):
-            raise InvalidInput("样品或材料的数量应大于零，最多三位小数。", field="items")
+            raise InvalidInput("样品或材料的数量应大于零，最多三位小数。", field="sent")
 
 
 def insist_on_quote(lines: Sequence[QuotedLine], *, valid_until: date, today: date) -> None:

@@ -7,8 +7,8 @@ from importlib import import_module
 from flask import Flask
 
 SUBJECTS = (
-    "account", "home", "platforms", "equipment", "reservations", "series", "usage", "review", "invoices", "subsidy",
-    "city", "meters", "admin",
+    "account", "home", "platforms", "equipment", "reservations", "series", "service_requests", "usage", "review",
+    "invoices", "subsidy", "city", "meters", "admin", "approvals",
 )  # fmt: skip
 
 

@@ -110,7 +110,8 @@ def line(line_id: int) -> str:
     return render_template(
         "invoice_line.html",
         line=one,
-        usage=path.usage,
+        used=path.used,
+        request_id=path.request_id,
         river=river.evidence_path(db.session(), "line", line=one, charge=path.charge),
     )
 
