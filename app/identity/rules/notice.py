@@ -1,8 +1,12 @@
-"""What people are told, and what became of the e-mail."""
+"""What people are told, how they hear of it, and what became of the e-mail."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class NoticeKind(StrEnum):
@@ -19,7 +23,7 @@ class NoticeKind(StrEnum):
 
 
 class MailState(StrEnum):
-    """``UNWANTED`` where the person chose so or no mail server is set."""
+    """``UNWANTED`` where the person chose so, or has left."""
 
     UNWANTED = "unwanted"
     WAITING = "waiting"
@@ -27,6 +31,22 @@ class MailState(StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a person hears of one kind of thing. Who chose nothing hears of it in both ways."""
+
+    in_page: bool = True
+    by_mail: bool = True
+
+
 def msgid(sentence: str) -> str:
     """Marks a sentence that is translated when somebody reads it, so that the catalogue finds it."""
     return sentence
+
+
+def told(sentence: str, facts: Mapping[str, Any], *, moment: Callable[[datetime], str]) -> str:
+    """The ``sentence`` with its ``facts``; those named ``…_at`` are ISO times and are said by ``moment``."""
+    return sentence % {
+        name: moment(datetime.fromisoformat(fact)) if name.endswith("_at") and isinstance(fact, str) else fact
+        for name, fact in facts.items()
+    }
