@@ -34,6 +34,8 @@ class Permission(StrEnum):
     DECIDE_RESERVATIONS = "decide_reservations"
     MANAGE_EQUIPMENT = "manage_equipment"
     MANAGE_QUALIFICATIONS = "manage_qualifications"
+    SEE_QUALIFICATIONS = "see_qualifications"
+    MANAGE_CALENDAR = "manage_calendar"
     SEE_CONDUCT = "see_conduct"
     EXCUSE_CONDUCT = "excuse_conduct"
     ASK_SERVICE = "ask_service"
@@ -69,6 +71,10 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     Permission.DECIDE_RESERVATIONS: {Role.OPERATOR: _PLATFORMS},
     Permission.MANAGE_EQUIPMENT: {Role.OPERATOR: _PLATFORMS},
     Permission.MANAGE_QUALIFICATIONS: {Role.OPERATOR: _PLATFORMS},
+    Permission.SEE_QUALIFICATIONS: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS,
+    },
+    Permission.MANAGE_CALENDAR: {Role.ADMINISTRATOR: _ALL},
     Permission.SEE_CONDUCT: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS},
     Permission.EXCUSE_CONDUCT: {Role.OPERATOR: _PLATFORMS},
     Permission.ASK_SERVICE: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM},

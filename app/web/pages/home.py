@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
+from app.booking.approving import waiting_count
 from app.booking.models import Reservation
 from app.booking.rules.reservation import HOLDS_SLOT, SHOWN
 from app.catalogue.models import Equipment, Platform
@@ -153,6 +154,7 @@ def _operator() -> dict[str, Any]:
         "bars": bars,
         "live": live,
         "now_at": _share(now, today),
+        "requests": waiting_count(session, bounds(Permission.DECIDE_RESERVATIONS).platform_ids, at=now),
         "proposed": proposed[0],
         "proposed_gross": proposed[1] or ZERO,
         "problems": count(ChargeProblem, ChargeProblem.platform_id.in_(ids), ChargeProblem.reason.in_(WAITING)),
