@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.booking.models import Occupancy, Reservation, ReservedAccessory
+from app.booking.rules.pool import seats
 from app.booking.rules.reservation import HOLDS_SLOT
 from app.booking.rules.stock import peak
 from app.catalogue.models import Accessory, Equipment
@@ -27,6 +28,9 @@ DEVICES = text(
     " UNION SELECT part_id FROM equipment_part JOIN whole ON equipment_part.whole_id = whole.id)"
     " SELECT DISTINCT coalesce(equipment.shares_id, equipment.id) FROM whole JOIN equipment USING (id) ORDER BY 1"
 )
+
+
+OUT_OF_THE_WAY = 1_000_000
 
 
 class NotFree(Exception):
@@ -59,7 +63,7 @@ def lock_devices(session: Session, equipment_id: int) -> tuple[Equipment, dict[i
 
 
 def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocked: Interval) -> None:
-    """Hold one free unit of each device. Errors: ``NotFree``; nothing is held then.
+    """Hold one unit of each device throughout. Errors: ``NotFree``; nothing is held then.
 
     Shape: ``units`` is how many units each locked device has.
     """
@@ -74,7 +78,7 @@ def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocke
     for device, count in units.items():
         free = next((unit for unit in range(1, count + 1) if unit not in taken.get(device, ())), None)
         if free is None:
-            raise NotFree
+            free = _make_room(session, device, count, blocked)
         rows.append(Occupancy(reservation_id=reservation_id, equipment_id=device, unit=free, blocked=blocked))
     try:
         with session.begin_nested():
@@ -83,6 +87,34 @@ def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocke
         if isinstance(error.orig, pg.ExclusionViolation):
             raise NotFree from None
         raise
+
+
+def _make_room(session: Session, device: int, units: int, blocked: Interval) -> int:
+    """A unit of a pool that is free throughout, once later reservations have changed theirs. Errors: ``NotFree``."""
+    if units == 1:
+        raise NotFree
+    begun: list[tuple[Interval, int]] = []
+    coming: list[tuple[int | None, Interval, int | None]] = [(None, blocked, None)]
+    for row in session.execute(
+        select(Occupancy.id, Occupancy.blocked, Occupancy.unit).where(
+            Occupancy.equipment_id == device,
+            Occupancy.blocked.op("&&")(text("tstzrange(:since, NULL)").bindparams(since=blocked.start)),
+        )
+    ):
+        if row.blocked.start < blocked.start:
+            begun.append((row.blocked, row.unit))
+        else:
+            coming.append((row.id, row.blocked, row.unit))
+    chosen = seats(begun, coming, units=units)
+    if chosen is None:
+        raise NotFree
+    own = {number: unit for number, _, unit in coming}
+    changed = {number: unit for number, unit in chosen.items() if number is not None and unit != own[number]}
+    # In two steps, out of each other's way: the constraint looks at every single row.
+    for away in (OUT_OF_THE_WAY, 0):
+        for number, unit in changed.items():
+            session.execute(update(Occupancy).where(Occupancy.id == number).values(unit=unit + away))
+    return chosen[None]
 
 
 def let_go(session: Session, reservation_id: int) -> None:

@@ -57,18 +57,20 @@ def test_a_pool_gives_as_many_as_it_has_units_and_then_says_when_one_is_free(ses
     assert units == [1, 2, 3]
 
 
-def test_a_slot_of_a_pool_never_changes_its_unit_in_the_middle(session, book):
-    """Peak use is one of two at every moment, yet no unit is free throughout: L03 to L05 count peaks, units cannot."""
+def test_a_pool_is_full_only_where_all_its_units_are_held(session, book):
+    """One of two is free at every moment, first one and then the other: who comes later changes the unit, unseen."""
     pool = makers.equipment(session, units=2)
     first = book(pool, hours(0, 2))
-    book(pool, hours(1, 3))  # unit 2
+    kept = book(pool, hours(1, 3))  # unit 2
     cancel(session, first.id, by=first.person_id, at=NOW - DAY, reason="")
-    book(pool, hours(3, 5))  # unit 1
-    with pytest.raises(SlotTaken):
-        book(pool, hours(2, 4))
-    offers = nearest_free_slots(session, pool, hours(2, 4), at=NOW)
-    assert offers[0].start >= NOW
-    for offer in offers:
+    later = book(pool, hours(3, 5))  # unit 1
+    unit = session.scalar(select(Occupancy.unit).where(Occupancy.reservation_id == later.id))
+    book(pool, hours(2, 4))
+    assert session.scalar(select(Occupancy.unit).where(Occupancy.reservation_id == kept.id)) == 2
+    assert session.scalar(select(Occupancy.unit).where(Occupancy.reservation_id == later.id)) != unit
+    with pytest.raises(SlotTaken) as refused:
+        book(pool, hours(2.5, 4.5))
+    for offer in refused.value.alternatives:
         taken = book(pool, offer)
         cancel(session, taken.id, by=taken.person_id, at=NOW - DAY, reason="")
 

@@ -44,13 +44,8 @@ def nearest_free(
         latest = stretch.end - wanted.duration
         if earliest <= latest:
             found.extend(_offers(wanted, earliest=earliest, latest=latest, step=step, count=count))
-    chosen: list[Interval] = []
-    for slot in sorted(found, key=lambda slot: (abs(slot.start - wanted.start), slot.start)):
-        if not any(slot.overlaps(other) for other in chosen):  # units of a pool are free at the same time
-            chosen.append(slot)
-        if len(chosen) == count:
-            break
-    return tuple(chosen)
+    found.sort(key=lambda slot: (abs(slot.start - wanted.start), slot.start))
+    return tuple(found[:count])
 
 
 def _offers(
