@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Platform, PlatformOperator, RelatedParty
@@ -36,33 +36,21 @@ def operator_of(session: Session, platform_id: int, *, on: date) -> Organization
     )
 
 
-def is_own(session: Session, platform_id: int, organization_id: int, *, on: date) -> bool:
-    """Whether the customer is the platform's own host or operator: own use is never revenue."""
-    host = session.scalar(select(Platform.host_id).where(Platform.id == platform_id))
-    operator = operator_of(session, platform_id, on=on)
-    return organization_id == host or (operator is not None and operator.id == organization_id)
-
-
-def is_related(session: Session, platform_id: int, organization_id: int, *, on: date) -> bool:
-    """Whether platform and customer are related parties on that day."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(RelatedParty)
-            .where(
-                RelatedParty.platform_id == platform_id,
-                RelatedParty.organization_id == organization_id,
-                RelatedParty.since <= on,
-            )
-        )
-        != 0
-    )
-
-
 def relation_of(session: Session, *, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
-    """How a customer stands to a platform on that day (A04)."""
-    if is_own(session, platform_id, organization_id, on=on):
+    """How a customer stands to a platform on that day (A04). The host's and the operator's own use is never revenue."""
+    operates = exists().where(
+        PlatformOperator.platform_id == platform_id,
+        PlatformOperator.organization_id == organization_id,
+        PlatformOperator.days.contains(on),
+    )
+    related = exists().where(
+        RelatedParty.platform_id == platform_id,
+        RelatedParty.organization_id == organization_id,
+        RelatedParty.since <= on,
+    )
+    own, near = session.execute(
+        select(or_(Platform.host_id == organization_id, operates), related).where(Platform.id == platform_id)
+    ).one()
+    if own:
         return CustomerRelation.OWN_USE
-    if is_related(session, platform_id, organization_id, on=on):
-        return CustomerRelation.RELATED_PARTY
-    return CustomerRelation.EXTERNAL
+    return CustomerRelation.RELATED_PARTY if near else CustomerRelation.EXTERNAL
