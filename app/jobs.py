@@ -10,14 +10,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.booking.lapsing import declare_no_shows, finish_overdue, lapse
+from app.booking.reminding import remind, remind_of_expiry
 from app.booking.waiting import offer_freed
 from app.catalogue.models import Platform
+from app.identity.mailing import letter_for, send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from billing.assessing import assess_platform
@@ -33,11 +36,12 @@ PORTION = 200
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to do how often. ``work`` returns how many things it did; a full ``PORTION`` means there is more."""
+    """What to do how often. ``work`` returns how many things it did; a full ``portion`` means there is more."""
 
     name: str
     every: timedelta
     work: Callable[[Session, datetime], int]
+    portion: int = PORTION
 
 
 def metering(session: Session, at: datetime) -> int:
@@ -89,6 +93,22 @@ def preparing_months(session: Session, at: datetime) -> int:
     return 0
 
 
+def reminding(session: Session, at: datetime) -> int:
+    return remind(session, at=at, limit=PORTION)
+
+
+def reminding_of_expiry(session: Session, at: datetime) -> int:
+    return remind_of_expiry(session, at=at, limit=PORTION)
+
+
+def mailing(session: Session, at: datetime) -> int:
+    """One message a transaction; without a mail server everything waits."""
+    url, sender, site = (current_app.config[name] for name in ("MAIL_URL", "MAIL_FROM", "PUBLIC_URL"))
+    if not url:
+        return 0
+    return send_waiting(session, url=url, sender=sender, render=partial(letter_for, site=site), at=at, limit=1)
+
+
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("metering", timedelta(seconds=2), metering),
@@ -96,6 +116,9 @@ TIMETABLE = (
     Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),
     Job("finishing", timedelta(seconds=30), finishing),
     Job("offering", timedelta(seconds=10), offering),
+    Job("reminding", timedelta(minutes=1), reminding),
+    Job("reminding of expiry", timedelta(hours=1), reminding_of_expiry),
+    Job("mailing", timedelta(seconds=10), mailing, portion=1),
     Job("charging", timedelta(seconds=3), charging),
     Job("charging commissioned work", timedelta(seconds=5), charging_services),
     Job("recognizing", timedelta(seconds=5), recognizing),
@@ -110,7 +133,7 @@ def run(app: Flask, job: Job) -> int:
         while True:
             portion = in_transaction(lambda session: job.work(session, clock.now()))
             done += portion
-            if portion < PORTION:
+            if portion < job.portion:
                 break
         db.session.remove()
     if done:

@@ -13,8 +13,10 @@ from flask import Flask, get_flashed_messages, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
+from app.identity.reading_notices import unread_count
 from app.identity.rules.permission import Permission
 from app.kernel import clock
+from app.kernel.db import db
 from app.web import language, paging, words
 from app.web.formats import is_english
 
@@ -35,12 +37,15 @@ PLACES = (
     Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
     Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
     Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
+    Place("qualifications.list_qualifications", Permission.SEE_QUALIFICATIONS, _l("资质"), "certificate"),
+    Place("conduct.log", Permission.SEE_CONDUCT, _l("信用"), "circle-check"),
     Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
     Place("review.month", Permission.REVIEW_CHARGES, _l("月度审核"), "list-check"),
     Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),
     Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
     Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
     Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
+    Place("special_days.list_days", Permission.MANAGE_CALENDAR, _l("节假日"), "calendar-event"),
     Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),
     Place("admin.audit", Permission.SEE_AUDIT, _l("操作记录"), "history"),
 )
@@ -76,6 +81,7 @@ def register(app: Flask) -> None:
         return {
             "asset": asset,
             "places": places,
+            "unread": lambda: unread_count(db.session(), current_user.id),
             "now": clock.now(),
             "locale": "en" if is_english() else "zh-CN",
             "languages": language.LANGUAGES,

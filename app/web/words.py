@@ -12,10 +12,13 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
+from app.booking.rules.conduct import Rung
 from app.booking.rules.reservation import ReservationState
-from app.booking.rules.words import ItemKind, QuoteUnit, RequestKind, RequestState
-from app.catalogue.models import ChargeUnit, EquipmentKind, RecognitionLevel
+from app.booking.rules.words import ItemKind, MisstepKind, QuoteUnit, RequestKind, RequestState, WaitState
+from app.catalogue.models import Approval, ChargeUnit, EquipmentKind, RecognitionLevel
 from app.catalogue.rules.customer import CustomerClass, CustomerRelation
+from app.identity.rules.notice import NoticeKind
+from app.catalogue.rules.words import ClosureKind, DayKind, Measure, Period, RequirementKind
 from app.identity.rules.permission import Role
 from billing.rules.words import (
     ChargeKind,
@@ -54,6 +57,15 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (RequestState.SIGNED_OFF, State(_l("已验收"), "green", "circle-check")),
     (RequestState.DECLINED, State(_l("未受理"), "red", "x")),
     (RequestState.WITHDRAWN, State(_l("已撤回"), "grey", "ban")),
+    (WaitState.WAITING, State(_l("候补中"), "blue", "clock")),
+    (WaitState.OFFERED, State(_l("候补待确认"), "amber", "clock")),
+    (WaitState.TAKEN, State(_l("已预约"), "green", "check")),
+    (WaitState.EXPIRED, State(_l("已失效"), "grey", "ban")),
+    (WaitState.WITHDRAWN, State(_l("已退出"), "grey", "ban")),
+    (Rung.NONE, State(_l("良好"), "green", "check")),
+    (Rung.WARNING, State(_l("警告"), "amber", "alert-triangle")),
+    (Rung.FEE, State(_l("收费"), "amber", "coin")),
+    (Rung.BLOCK, State(_l("停约"), "red", "ban")),
     (ChargeState.PROPOSED, State(_l("待审核"), "amber", "alert-triangle")),
     (ChargeState.APPROVED, State(_l("已审核"), "green", "check")),
     (ChargeState.INVOICED, State(_l("已开票"), "green", "file-invoice")),
@@ -83,6 +95,11 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     ("well", State(_l("正常"), "green", "check")),
     ("ill", State(_l("需处理"), "amber", "alert-triangle")),
     ("illustrative", State(_l("示例"), "amber", "info-circle")),
+    ("free", State(_l("空闲"), "green", "check")),
+    ("kept", State(_l("加分"), "green", "check")),
+    ("not_yet", State(_l("未生效"), "amber", "clock")),
+    ("counted", State(_l("已计入"), "red", "alert-triangle")),
+    ("excused", State(_l("已豁免"), "grey", "check")),
     ("inactive", State(_l("已停用"), "grey", "ban")),
 )
 
@@ -108,6 +125,11 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (Role.OPERATOR_FINANCE, _l("平台财务")),
     (Role.OFFICIAL, _l("主管部门")),
     (Role.ADMINISTRATOR, _l("系统管理员")),
+    (MisstepKind.NO_SHOW, _l("爽约")),
+    (MisstepKind.LATE_CANCELLATION, _l("取消过晚")),
+    (MisstepKind.LATE, _l("迟到")),
+    (MisstepKind.OVERRUN, _l("超时")),
+    (MisstepKind.GOOD_USE, _l("正常使用")),
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
     (ChargeKind.SERVICE, _l("委托服务费")),
@@ -123,8 +145,35 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (QuoteUnit.KILOGRAM, _l("公斤")),
     (QuoteUnit.METRE, _l("米")),
     (QuoteUnit.PIECE, _l("件")),
+    (NoticeKind.REMINDER, _l("预约即将开始")),
+    (NoticeKind.RESERVATION_CHANGED, _l("预约被改动或取消")),
+    (NoticeKind.APPROVAL_WANTED, _l("有预约待审批")),
+    (NoticeKind.DECISION, _l("审批结果")),
+    (NoticeKind.OFFER, _l("候补名额")),
+    (NoticeKind.CONDUCT, _l("履约与信用")),
+    (NoticeKind.QUALIFICATION, _l("资格与到期")),
+    (NoticeKind.SERVICE_REQUEST, _l("委托服务进展")),
     (CustomerClass.EXTERNAL, _l("对外价")),
     (CustomerClass.INTERNAL, _l("内部价")),
+    (Approval.NONE, _l("不需审批")),
+    (Approval.OPERATOR, _l("运营人员一人批准")),
+    (Approval.TWO_STEPS, _l("运营人员两人批准")),
+    (ClosureKind.CLOSED, _l("停用")),
+    (ClosureKind.MAINTENANCE, _l("维护")),
+    (DayKind.HOLIDAY, _l("放假")),
+    (DayKind.WORKDAY, _l("调休上班")),
+    (Measure.RESERVATIONS, _l("次数")),
+    (Measure.HOURS, _l("小时数")),
+    (Period.DAY, _l("每日")),
+    (Period.WEEK, _l("每周")),
+    (Period.MONTH, _l("每月")),
+    (Period.YEAR, _l("每年")),
+    (RequirementKind.TRAINING, _l("上机培训")),
+    (RequirementKind.EXAMINATION, _l("考核")),
+    (RequirementKind.AUTHORISATION, _l("上机授权")),
+    (RequirementKind.SAFETY_DOCUMENT, _l("安全文件")),
+    (RequirementKind.ENVIRONMENTAL_DOCUMENT, _l("环保文件")),
+    (RequirementKind.CONFIDENTIALITY_AGREEMENT, _l("保密协议")),
     (CustomerRelation.EXTERNAL, _l("外部客户")),
     (CustomerRelation.RELATED_PARTY, _l("关联方")),
     (CustomerRelation.OWN_USE, _l("自用")),

@@ -10,13 +10,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.booking.delivering import deliver
+from app.booking.feeds import open_feed
 from app.booking.holding import hold
-from app.booking.models import Reservation, Series, ServiceRequest
+from app.booking.keeping import record
+from app.booking.models import ConductEntry, Reservation, Series, ServiceRequest, Waiting
 from app.booking.repeating import reserve_series
 from app.booking.rules.service import HandedFile, QuotedLine, SentItem
-from app.booking.rules.words import ItemKind, QuoteUnit, RequestKind
+from app.booking.rules.words import FeedScope, ItemKind, MisstepKind, QuoteUnit, RequestKind
 from app.booking.servicing import accept, quote, submit
-from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLevel
+from app.booking.waiting import join
+from app.catalogue.models import Conduct, Equipment, Platform, Recognition, RecognitionLevel
 from app.identity.models import Organization, Person
 from app.identity.rules.permission import Role
 from app.kernel import clock
@@ -53,10 +56,13 @@ class World:
     coming: Reservation
     series: Series
     work: ServiceRequest
+    entry: ConductEntry
+    waiting: Waiting
     usage: UsageSession
     invoice: Invoice
     year: int
     month: date
+    feed_token: str
 
 
 def build(session: Session) -> World:
@@ -123,9 +129,28 @@ def build(session: Session) -> World:
     year = clock.local_date(clock.now()).year
     session.add(Evaluation(platform_id=platform.id, year=year, evaluated=True, selected=True, document="示例2号"))
     session.flush()
+    entry, waiting = _kept_and_waited(session, past, now=now)
     assess_platform(session, platform.id, at=clock.now())
+    _, feed_token = open_feed(session, people["member"].id, FeedScope.PERSON, at=now)
     session.commit()
-    return World(people, platform, equipment, meter, firm, past, coming, series, work, usage, invoice, year, month)
+    return World(
+        people,
+        platform,
+        equipment,
+        meter,
+        firm,
+        past,
+        coming,
+        series,
+        work,
+        entry,
+        waiting,
+        usage,
+        invoice,
+        year,
+        month,
+        feed_token,
+    )
 
 
 def _commissioned(
@@ -151,6 +176,24 @@ def _commissioned(
     accept(session, work.id, version=1, by=people["manager"].id, at=now)
     deliver(session, work.id, files=[HandedFile("示例报告.txt", "text/plain", b"sample")], by=staff, at=now)
     return work
+
+
+def _kept_and_waited(session: Session, past: Reservation, *, now: datetime) -> tuple[ConductEntry, Waiting]:
+    """A misstep of the firm that is not forgiven yet, and its wish for the hour that the other firm holds."""
+    session.add(Conduct(platform_id=past.equipment.platform_id))
+    session.flush()
+    entry = record(session, past, MisstepKind.LATE_CANCELLATION, at=past.during.start)
+    assert entry is not None
+    begins = now + timedelta(days=1) + 3 * HOUR
+    waiting = join(
+        session,
+        equipment_id=past.equipment_id,
+        when=Interval(begins, begins + HOUR),
+        organization_id=past.organization_id,
+        person_id=past.person_id,
+        at=now,
+    )
+    return entry, waiting
 
 
 def _reserved(

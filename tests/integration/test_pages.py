@@ -16,6 +16,7 @@ from app.identity.rules.permission import PUBLIC, Permission
 from app.kernel.money import Money
 from app.web.access import load_actor
 from app.web.pages import SUBJECTS
+from app.web.pages.check_in import kiosk_token
 from app.web.river import evidence_path
 from billing.models import Charge, Invoice
 from billing.rules.words import ChargeState, InvoiceState
@@ -26,7 +27,7 @@ from tests.integration.page_world import World
 ROLES = ("member", "manager", "other firm", "operator", "finance", "other operator", "official", "administrator")
 STRANGERS = ("other firm", "other operator")
 # These answer a stranger, but with nothing of the world's: what they name is looked for in the stranger's own part.
-LOOKS_IN_OWN = {"review.approve"}
+LOOKS_IN_OWN = {"review.approve", "check_in.machine"}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def visit(house) -> Callable[..., FlaskClient]:
 def arguments(world: World, rule: Rule) -> dict[str, object]:
     """Values for the places in an address: always things of the world's own firm and platform."""
     code = {"platforms": world.platform.code, "subsidy": world.platform.code, "equipment": world.equipment.code}
-    code |= {"account": "en"}
+    code |= {"account": "en", "check_in": world.equipment.code, "conduct": world.platform.code}
     known = {
         "code": "en"
         if rule.endpoint == "account.language"
@@ -83,6 +84,9 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
         "message_id": 1,
+        "entry_id": world.entry.id,
+        "waiting_id": world.waiting.id,
+        "token": world.feed_token,
     }
     return {name: known[name] for name in rule.arguments}
 
@@ -96,6 +100,8 @@ def query(world: World, endpoint: str) -> dict[str, object]:
         return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
     if endpoint in ("reservations.new", "reservations.estimate", "reservations.book", "series.new", "series.book"):
         return {"equipment_id": world.equipment.id}
+    if endpoint == "check_in.kiosk":
+        return {"token": kiosk_token(world.equipment.code)}
     if endpoint == "review.issue":
         return {"platform_id": world.platform.id, "organization_id": world.firm.id}
     if endpoint == "review.month":

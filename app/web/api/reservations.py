@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.booking.models import Reservation
 from app.booking.reserving import cancel, move, reserve
+from app.booking.telling import tell_changed
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission
 from app.kernel import clock
@@ -116,6 +117,7 @@ def change(told: dict[str, Any], reservation_id: int) -> Reservation:
 
     def work(session: Session) -> None:
         moved = move(session, reservation_id, when=when, by=current_user.id, at=clock.now())
+        tell_changed(session, moved, by=current_user.id, at=clock.now())
         reconsider(session, moved.equipment_id, since=min(since, when.start))
 
     in_transaction(work)
@@ -130,7 +132,12 @@ def remove(told: dict[str, Any], reservation_id: int) -> Reservation:
     """Give the slot back."""
     _visible(reservation_id, Permission.RESERVE)
     in_transaction(
-        lambda session: cancel(session, reservation_id, by=current_user.id, at=clock.now(), reason=told["reason"]).id
+        lambda session: tell_changed(
+            session,
+            cancel(session, reservation_id, by=current_user.id, at=clock.now(), reason=told["reason"]),
+            by=current_user.id,
+            at=clock.now(),
+        )
     )
     return db.session.get_one(Reservation, reservation_id)
 

@@ -26,12 +26,22 @@ document.addEventListener("click", (event) => {
     opener.setAttribute("aria-expanded", String(shown));
     return;
   }
+  const copier = event.target.closest("[data-copies]");
+  if (copier) return copy(copier);
   if (event.target.closest("[data-closes-panel]")) closePanel();
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closePanel();
 });
+
+async function copy(copier) {
+  const field = document.getElementById(copier.dataset.copies);
+  field.select();
+  // Without TLS there is no clipboard, and the selection is left for the person to copy.
+  await navigator.clipboard?.writeText(field.value);
+  if (navigator.clipboard) copier.querySelector("[data-said]").textContent = copier.dataset.copied;
+}
 
 function closePanel() {
   const panel = document.getElementById("panel");

@@ -7,8 +7,10 @@ from importlib import import_module
 from flask import Flask
 
 SUBJECTS = (
-    "account", "home", "platforms", "equipment", "reservations", "series", "service_requests", "usage", "review",
-    "invoices", "subsidy", "city", "meters", "admin", "approvals",
+    "account", "home", "platforms", "equipment", "reservations", "series", "check_in", "waitlist", "conduct",
+    "service_requests", "usage", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
+    "qualifications", "special_days", "closures", "notices",
+    "feeds",
 )  # fmt: skip
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask_babel import gettext
 from sqlalchemy import func, select, text
 from werkzeug.wrappers import Response
 
-from app.identity.models import Person
+from app.identity.models import Notice, Person
+from app.identity.rules.notice import MailState
 from app.identity.rules.permission import TABLE, Permission, Role
 from app.kernel import clock
 from app.kernel.audit import AuditEntry
@@ -100,6 +101,17 @@ def signs() -> list[Sign]:
         Sign(gettext("最近整理出的使用记录"), session.scalar(select(func.max(UsageSession.derived_at))), True),
         Sign(gettext("最近计费"), session.scalar(select(func.max(Charge.charged_at))), True),
         Sign(gettext("最近测算补助"), assessed, True),
+        Sign(
+            gettext("等待发出的邮件"),
+            count(Notice, Notice.mail == MailState.WAITING),
+            bool(current_app.config["MAIL_URL"]),
+            "" if current_app.config["MAIL_URL"] else gettext("没有设置邮件服务器（MAIL_URL），邮件都在等待。"),
+        ),
+        Sign(
+            gettext("未能送达的邮件"),
+            count(Notice, Notice.mail == MailState.FAILED),
+            count(Notice, Notice.mail == MailState.FAILED, Notice.created_at > now - timedelta(days=7)) == 0,
+        ),
         Sign(
             gettext("不能读懂的报文"),
             count(DeadLetter),

@@ -20,6 +20,7 @@ from app.booking.reserving import cancel as cancel_reservation
 from app.booking.reserving import move as move_reservation
 from app.booking.reserving import reserve
 from app.booking.rules.reservation import AGREED, GIVEN_UP, HOLDS_SLOT, NOT_BEGUN
+from app.booking.telling import tell_changed
 from app.catalogue.models import Equipment, Platform
 from app.catalogue.platforms import relation_of
 from app.catalogue.rules.customer import class_of
@@ -201,7 +202,12 @@ def cancel(reservation_id: int) -> Response | tuple[str, int]:
     person_id, reason = current_user.id, request.form.get("reason", "").strip()[:300]
     try:
         in_transaction(
-            lambda session: cancel_reservation(session, reservation_id, by=person_id, at=clock.now(), reason=reason)
+            lambda session: tell_changed(
+                session,
+                cancel_reservation(session, reservation_id, by=person_id, at=clock.now(), reason=reason),
+                by=person_id,
+                at=clock.now(),
+            )
         )
     except Refusal as refusal:
         return _page(_visible(reservation_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
@@ -296,6 +302,7 @@ def _form(
         errors=errors,
         refused=sentence(refusal) if refusal is not None and not errors else "",
         alternatives=[(slot, secrets.token_hex(16)) for slot in alternatives],
+        taken=isinstance(refusal, SlotTaken),
         **told,
     )
 
@@ -355,5 +362,10 @@ def _move(reservation_id: int) -> None:
     _visible(reservation_id, Permission.RESERVE)
     person_id, when = current_user.id, interval_in()
     in_transaction(
-        lambda session: move_reservation(session, reservation_id, when=when, by=person_id, at=clock.now()).id
+        lambda session: tell_changed(
+            session,
+            move_reservation(session, reservation_id, when=when, by=person_id, at=clock.now()),
+            by=person_id,
+            at=clock.now(),
+        )
     )
