@@ -22,6 +22,7 @@ from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLe
 from app.catalogue.platforms import operator_of
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.seeding import OPERATING_SINCE, load_catalogue, read, sample_uscc
+from app.demo_booking import seed_booking_rules
 from app.identity.models import Organization, Person
 from app.identity.registering import add_membership, add_organization, add_person
 from app.identity.rules.permission import Role
@@ -89,6 +90,9 @@ def seed_demo(session: Session, *, at: datetime) -> bool:
     meters = _metered(session, platforms, at=at)
     _past(session, cast, meters, at=at)
     _settled(session, cast, platforms, at=at)
+    seed_booking_rules(
+        session, platforms[1], firm=cast.firms[0], trained=cast.bookers[0], operator=cast.operator, at=at
+    )
     return True
 
 
