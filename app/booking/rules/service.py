@@ -107,7 +107,7 @@ def insist_on_quote(lines: Sequence[QuotedLine], *, valid_until: date, today: da
         if not _within(line.price_yuan, most=10**10, decimals=4):
             raise InvalidInput("报价的单价不能为负，最多四位小数。", field="lines")
         if not _within(line.tax_rate, most=1, decimals=4):
-            raise InvalidInput("税率应在 0 % 与 100 % 之间。", field="lines")
+            raise InvalidInput("税率应为 0 至 100 之间的百分数。", field="lines")
     if valid_until < today:
         raise InvalidInput("报价的有效期不能早于今天。", field="valid_until")
 
