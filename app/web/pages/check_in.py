@@ -35,6 +35,7 @@ from devices.usage import live_states
 
 pages = Blueprint("check_in", __name__)
 RUNNING = (ReservationState.BOOKED, ReservationState.IN_USE)
+MOMENT = timedelta(microseconds=1)
 AHEAD = timedelta(days=7)
 LONGER = (15, 30, 60)
 """Minutes that are one tap away."""
@@ -183,7 +184,7 @@ def _now(one: Equipment) -> dict[str, Any]:
         .join(Occupancy, Occupancy.reservation_id == Reservation.id)
         .where(
             Occupancy.equipment_id == (one.shares_id or one.id),
-            Occupancy.blocked.op("@>")(now),
+            Occupancy.blocked.op("&&")(Interval(now, now + MOMENT)),
             Reservation.state.in_(RUNNING),
         )
     ).all()
