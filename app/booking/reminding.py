@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Interval, Text, and_, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.booking.models import Reservation
@@ -52,7 +52,7 @@ def remind(session: Session, *, at: datetime, limit: int) -> int:
                 Reservation.state == ReservationState.BOOKED,
                 starts_at > at + reminder.until,
                 starts_at <= at + reminder.ahead,
-                starts_at >= Reservation.changed_at + reminder.ahead,
+                starts_at - Reservation.changed_at >= literal(reminder.ahead, Interval),
                 ~_is_told(Reservation.person_id, key),
             )
             .order_by(starts_at, Reservation.id)
