@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from app.booking.availability import bookable_stretches
 from app.booking.models import Occupancy, Reservation
-from app.booking.rules.request import next_on_grid
+from app.booking.rules.request import MINUTE, next_on_grid
 from app.booking.rules.reservation import ReservationState
 from app.booking.terms import closed_times, terms_of
 from app.booking.using import check_in, check_in_window, extend, finish
@@ -188,7 +188,7 @@ def _now(one: Equipment) -> dict[str, Any]:
             Reservation.state.in_(RUNNING),
         )
     ).all()
-    closed = bool(closed_times(session, one, Interval(now, now + timedelta(minutes=1)))) or not one.bookable
+    closed = bool(closed_times(session, one, Interval(now, now + MINUTE))) or not one.bookable
     if closed:
         word: Any = "out_of_service"
     elif ReservationState.IN_USE in states:
