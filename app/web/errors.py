@@ -86,6 +86,7 @@ def register(app: Flask) -> None:
             HTTPStatus.UNAUTHORIZED: gettext("请先登录。"),
             HTTPStatus.FORBIDDEN: gettext("您的角色不能进行此操作。"),
             HTTPStatus.NOT_FOUND: gettext("没有这个页面。"),
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: gettext("上传的内容太大，请减少或压缩文件后再试。"),
             HTTPStatus.TOO_MANY_REQUESTS: gettext("尝试次数过多，请稍后再试。"),
         }.get(status, error.description or status.phrase)
         if wants_json():

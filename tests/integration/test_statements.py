@@ -100,7 +100,7 @@ def test_a_year_says_what_counts_and_leads_back_to_the_use(session, world):
     assert [step.code for step in year.steps][:1] == ["revenue"]
     path = evidence_path(session, note.lines[0].id)
     assert path.credited is invoice.lines[0]
-    assert path.usage.session_id == usage.id
+    assert [one.session_id for one in path.used] == [usage.id]
     assert path.revenue is not None
     assert path.charge.explanation_zh == invoice.lines[0].explanation_zh
     assert platform_year(session, world.platform.id, 2020).revenue.entries == ()
