@@ -181,14 +181,16 @@ def _facts(rows: Any) -> dict[str, dict[int, Any]]:
 def _standings(organization_ids: frozenset[int]) -> list[tuple[Platform, str, Standing]]:
     """How the reader's firms stand with each platform that has something written down."""
     session, now = db.session(), clock.now()
+    known_to = (
+        select(ConductEntry.platform_id, ConductEntry.organization_id)
+        .where(ConductEntry.organization_id.in_(organization_ids))
+        .distinct()
+        .subquery()
+    )
     pairs = session.execute(
         select(Platform, Organization)
-        .where(
-            select(ConductEntry.id)
-            .where(ConductEntry.platform_id == Platform.id, ConductEntry.organization_id == Organization.id)
-            .exists(),
-            Organization.id.in_(organization_ids),
-        )
+        .join(known_to, known_to.c.platform_id == Platform.id)
+        .join(Organization, Organization.id == known_to.c.organization_id)
         .order_by(Platform.id, Organization.id)
     ).all()
     found = []
