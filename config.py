@@ -13,7 +13,8 @@ class Config:
 
     ``database_url`` and ``mqtt_url`` are ``None`` when the private PostgreSQL and broker of
     ``make run`` are used; their addresses are then written to ``folder`` by the supervisor.
-    ``public_url`` is how people reach this site; without a ``mail_url`` no e-mail leaves.
+    ``public_url`` is how people reach this site, where that is not how the server is
+    called; without a ``mail_url`` no e-mail leaves.
     """
 
     folder: Path
@@ -22,22 +23,21 @@ class Config:
     host: str
     port: int
     secure_cookies: bool
-    public_url: str
+    public_url: str | None
     mail_url: str | None
     mail_from: str
 
     @classmethod
     def from_environment(cls, root: Path) -> Config:
         env = os.environ
-        host, port = env.get("PILOTSHARE_HOST", "127.0.0.1"), int(env.get("PILOTSHARE_PORT", "8000"))
         return cls(
             folder=Path(env.get("PILOTSHARE_FOLDER", root / "var")).resolve(),
             database_url=env.get("DATABASE_URL"),
             mqtt_url=env.get("MQTT_URL"),
-            host=host,
-            port=port,
+            host=env.get("PILOTSHARE_HOST", "127.0.0.1"),
+            port=int(env.get("PILOTSHARE_PORT", "8000")),
             secure_cookies=env.get("PILOTSHARE_SECURE_COOKIES", "0") == "1",
-            public_url=env.get("PUBLIC_URL", f"http://{host}:{port}").rstrip("/"),
+            public_url=env.get("PUBLIC_URL", "").rstrip("/") or None,
             mail_url=env.get("MAIL_URL"),
             mail_from=env.get("MAIL_FROM", "中试共享 <noreply@localhost>"),
         )

