@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, url_for
 from flask_login import current_user
 from sqlalchemy import func, select
 
@@ -15,7 +15,7 @@ from app.kernel import clock
 from app.kernel.db import db
 from app.kernel.errors import NotFound
 from app.kernel.interval import Interval
-from app.web.access import requires
+from app.web.access import bounds, requires
 from billing.tariffs import prices_of
 from devices.usage import live_states
 
@@ -39,5 +39,8 @@ def equipment(code: str) -> str:
         equipment=one,
         price=prices_of(session, [one.id], on=clock.local_date(now)).get(one.id),
         live=live_states(session, [one.id], at=now)[one.id] if current_user.is_authenticated else None,
+        settings_href=url_for("equipment_settings.settings", code=one.code)
+        if bounds(Permission.MANAGE_EQUIPMENT).allows(platform_id=one.platform_id)
+        else "",
         free=free,
     )
