@@ -17,8 +17,8 @@ from app.booking.rules.reservation import ReservationState
 from app.booking.rules.words import ItemKind, MisstepKind, QuoteUnit, RequestKind, RequestState, WaitState
 from app.catalogue.models import Approval, ChargeUnit, EquipmentKind, RecognitionLevel
 from app.catalogue.rules.customer import CustomerClass, CustomerRelation
-from app.identity.rules.notice import NoticeKind
 from app.catalogue.rules.words import ClosureKind, DayKind, Measure, Period, RequirementKind
+from app.identity.rules.notice import NoticeKind
 from app.identity.rules.permission import Role
 from billing.rules.words import (
     ChargeKind,
