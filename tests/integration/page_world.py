@@ -9,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.booking.closing import close
 from app.booking.delivering import deliver
 from app.booking.feeds import open_feed
 from app.booking.holding import hold
@@ -19,7 +20,10 @@ from app.booking.rules.service import HandedFile, QuotedLine, SentItem
 from app.booking.rules.words import FeedScope, ItemKind, MisstepKind, QuoteUnit, RequestKind
 from app.booking.servicing import accept, quote, submit
 from app.booking.waiting import join
-from app.catalogue.models import Conduct, Equipment, Platform, Recognition, RecognitionLevel
+from app.catalogue.granting import grant
+from app.catalogue.models import Conduct, Equipment, Platform, Recognition, RecognitionLevel, Requirement
+from app.catalogue.rules.words import ClosureKind, RequirementKind
+from app.catalogue.special_days import seed_special_days
 from app.identity.models import Organization, Person
 from app.identity.rules.permission import Role
 from app.kernel import clock
@@ -131,6 +135,7 @@ def build(session: Session) -> World:
     session.flush()
     entry, waiting = _kept_and_waited(session, past, now=now)
     assess_platform(session, platform.id, at=clock.now())
+    _access(session, platform, equipment, people)
     _, feed_token = open_feed(session, people["member"].id, FeedScope.PERSON, at=now)
     session.commit()
     return World(
@@ -194,6 +199,34 @@ def _kept_and_waited(session: Session, past: Reservation, *, now: datetime) -> t
         at=now,
     )
     return entry, waiting
+
+
+def _access(session: Session, platform: Platform, equipment: Equipment, people: dict[str, Person]) -> None:
+    """A requirement that the member meets and no equipment asks for yet, a closure far ahead, the holidays."""
+    wanted = Requirement(
+        platform_id=platform.id,
+        kind=RequirementKind.TRAINING,
+        name_zh="示例上机培训",
+        name_en="Sample training",
+        how_zh="联系平台报名",
+        how_en="Ask the platform",
+        months_valid=12,
+    )
+    session.add(wanted)
+    session.flush()
+    now, by = clock.now(), people["operator"].id
+    grant(session, wanted.id, person_id=people["member"].id, granted_on=clock.local_date(now), by=by, at=now)
+    far = now + timedelta(days=60)
+    close(
+        session,
+        equipment_id=equipment.id,
+        when=Interval(far, far + HOUR),
+        kind=ClosureKind.MAINTENANCE,
+        reason="示例检修",
+        by=by,
+        at=now,
+    )
+    seed_special_days(session, [2026])
 
 
 def _reserved(
