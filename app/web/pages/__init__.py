@@ -9,7 +9,7 @@ from flask import Flask
 SUBJECTS = (
     "account", "home", "platforms", "equipment", "reservations", "series", "check_in", "waitlist", "conduct",
     "service_requests", "usage", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
-    "qualifications", "special_days", "closures", "notices",
+    "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "feeds",
 )  # fmt: skip
 
