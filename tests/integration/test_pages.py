@@ -70,7 +70,12 @@ def visit(house) -> Callable[..., FlaskClient]:
 def arguments(world: World, rule: Rule) -> dict[str, object]:
     """Values for the places in an address: always things of the world's own firm and platform."""
     code = {"platforms": world.platform.code, "subsidy": world.platform.code, "equipment": world.equipment.code}
-    code |= {"account": "en", "check_in": world.equipment.code, "conduct": world.platform.code}
+    code |= {
+        "account": "en",
+        "equipment_settings": world.equipment.code,
+        "check_in": world.equipment.code,
+        "conduct": world.platform.code,
+    }
     known = {
         "code": "en"
         if rule.endpoint == "account.language"
@@ -84,6 +89,10 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
         "message_id": 1,
+        "qualification_id": 1,
+        "requirement_id": 1,
+        "closure_id": 1,
+        "day": "2026-10-01",
         "entry_id": world.entry.id,
         "waiting_id": world.waiting.id,
         "token": world.feed_token,
