@@ -247,7 +247,7 @@ def _reach() -> Reach:
 def _of_series(row: Series) -> int:
     reservation = db.session.get(Reservation, request.form.get("reservation_id", type=int) or 0)
     if reservation is None or reservation.series_id != row.id:
-        raise NotFound("没有找到这一项，或您无权查看。")
+        raise InvalidInput("请选择系列中的一次预约。", field="reservation_id")
     return reservation.id
 
 
