@@ -45,7 +45,7 @@ def list_meters() -> str:
     page = page_of(db.session(), query, size=100)
     live = live_states(db.session(), [meter.equipment_id for meter in page.rows], at=clock.now())
     return render_template(
-        "meters.html", page=page, live=live, q=wanted, unread=_unread(None), stray=_stray() if limits.everything else []
+        "meters.html", page=page, live=live, q=wanted, unreadable=_unread(None), stray=_stray() if limits.everything else []
     )
 
 
@@ -98,7 +98,7 @@ def _page(one: Meter, *, password: str = "") -> str:
         live=live_states(session, [one.equipment_id], at=now)[one.equipment_id],
         said=latest_readings(session, one.id, since=now - LOOKED_BACK, limit=10),
         readable=readable,
-        unread=_unread(one.id),
+        unreadable=_unread(one.id),
         disputes=session.scalars(
             select(DisputedReading)
             .where(DisputedReading.meter_id == one.id)
