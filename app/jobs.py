@@ -20,6 +20,7 @@ from app.booking.lapsing import declare_no_shows, finish_overdue, lapse
 from app.booking.reminding import remind, remind_of_expiry
 from app.booking.waiting import offer_freed
 from app.catalogue.models import Platform
+from app.catalogue.special_days import seed_special_days
 from app.identity.mailing import letter_for, send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
@@ -93,6 +94,13 @@ def preparing_months(session: Session, at: datetime) -> int:
     return 0
 
 
+def knowing_holidays(session: Session, at: datetime) -> int:
+    """Add this and the next year's public holidays; a new release of the library may know more of them."""
+    year = clock.local_date(at).year
+    seed_special_days(session, (year, year + 1))
+    return 0
+
+
 def reminding(session: Session, at: datetime) -> int:
     return remind(session, at=at, limit=PORTION)
 
@@ -114,6 +122,7 @@ def mailing(session: Session, at: datetime) -> int:
 
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
+    Job("knowing holidays", timedelta(hours=12), knowing_holidays),
     Job("metering", timedelta(seconds=2), metering),
     Job("lapsing", timedelta(seconds=10), lapsing),
     Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),
