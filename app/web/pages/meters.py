@@ -45,7 +45,12 @@ def list_meters() -> str:
     page = page_of(db.session(), query, size=100)
     live = live_states(db.session(), [meter.equipment_id for meter in page.rows], at=clock.now())
     return render_template(
-        "meters.html", page=page, live=live, q=wanted, unreadable=_unread(None), stray=_stray() if limits.everything else []
+        "meters.html",
+        page=page,
+        live=live,
+        q=wanted,
+        unreadable=_unread(None),
+        stray=_stray() if limits.everything else [],
     )
 
 
