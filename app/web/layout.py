@@ -34,6 +34,7 @@ class Place:
 PLACES = (
     Place("home.start", Permission.BROWSE, _l("首页"), "home"),
     Place("platforms.list_platforms", Permission.BROWSE, _l("平台与设备"), "building-factory-2"),
+    Place("finding.find", Permission.BROWSE, _l("找时段"), "search"),
     Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
     Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
     Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
@@ -62,7 +63,8 @@ def places() -> Iterator[tuple[Place, bool]]:
 
 def _same_part(endpoint: str) -> bool:
     blueprint = endpoint.split(".")[0]
-    return request.blueprint == blueprint and blueprint not in ("home", "admin")
+    here = "platforms" if request.blueprint == "calendar" else request.blueprint
+    return here == blueprint and blueprint not in ("home", "admin")
 
 
 @cache

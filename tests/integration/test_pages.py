@@ -69,7 +69,8 @@ def visit(house) -> Callable[..., FlaskClient]:
 
 def arguments(world: World, rule: Rule) -> dict[str, object]:
     """Values for the places in an address: always things of the world's own firm and platform."""
-    code = {"platforms": world.platform.code, "subsidy": world.platform.code, "equipment": world.equipment.code}
+    code = dict.fromkeys(("platforms", "calendar", "subsidy"), world.platform.code)
+    code["equipment"] = world.equipment.code
     code |= {
         "account": "en",
         "equipment_settings": world.equipment.code,
@@ -105,7 +106,7 @@ def query(world: World, endpoint: str) -> dict[str, object]:
     if endpoint == "usage.message":
         row = first_reading(world)
         return {"message_id": row.message_id, "received_at": row.received_at.isoformat()}
-    if endpoint == "platforms.feed":
+    if endpoint == "calendar.feed":
         return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
     if endpoint in ("reservations.new", "reservations.estimate", "reservations.book", "series.new", "series.book"):
         return {"equipment_id": world.equipment.id}

@@ -10,7 +10,7 @@ from flask_smorest import Api
 
 from app.identity.rules.permission import Permission
 from app.web.access import requires
-from app.web.api import equipment, reservations, series, session
+from app.web.api import equipment, finding, reservations, series, session
 from app.web.api.schemas import ProblemOut
 
 PROBLEM = "application/problem+json"
@@ -41,8 +41,8 @@ def register(app: Flask) -> None:
         OPENAPI_JSON_PATH="openapi.json",
     )
     api = Description(app)
-    for blueprint in (session.blueprint, equipment.blueprint, reservations.blueprint, series.blueprint):
-        api.register_blueprint(blueprint)
+    for part in (session, equipment, finding, reservations, series):
+        api.register_blueprint(part.blueprint)
     description = "api-docs.openapi_json"
     app.view_functions[description] = requires(Permission.BROWSE)(partial(app.view_functions[description]))
     app.extensions["csrf"].exempt(session.SIGN_IN_VIEW)

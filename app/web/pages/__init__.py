@@ -7,7 +7,8 @@ from importlib import import_module
 from flask import Flask
 
 SUBJECTS = (
-    "account", "home", "platforms", "equipment", "reservations", "series", "check_in", "waitlist", "conduct",
+    "account", "home", "platforms", "calendar", "finding", "equipment", "reservations", "series",
+    "check_in", "waitlist", "conduct",
     "service_requests", "usage", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "feeds",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
@@ -16,14 +15,13 @@ from werkzeug.wrappers import Response
 
 from app.booking.availability import nearest_free_slots
 from app.booking.models import Reservation
+from app.booking.qualifying import missing_requirements, requirements_of
 from app.booking.reserving import cancel as cancel_reservation
 from app.booking.reserving import move as move_reservation
 from app.booking.reserving import reserve
 from app.booking.rules.reservation import AGREED, GIVEN_UP, HOLDS_SLOT, NOT_BEGUN
 from app.booking.telling import tell_changed
 from app.catalogue.models import Equipment, Platform
-from app.catalogue.platforms import relation_of
-from app.catalogue.rules.customer import class_of
 from app.identity.models import Organization
 from app.identity.rules.permission import Permission
 from app.kernel import clock
@@ -32,16 +30,14 @@ from app.kernel.errors import InvalidInput, NotFound, Refusal, SlotTaken
 from app.kernel.interval import Interval
 from app.web.access import Bounds, acting_organization, bounds, requires
 from app.web.curves import curve
-from app.web.errors import sentence, status_of
+from app.web.errors import interval_json, sentence, status_of
+from app.web.estimates import estimates
 from app.web.exports import Column, download
-from app.web.formats import said
+from app.web.formats import said, span
 from app.web.forms import day_in, interval_in
 from app.web.paging import page_of, wanted_file
 from app.web.words import state_of
-from billing.models import Tariff
-from billing.rules.charge import ChargeLine, charge_lines
 from billing.statements import charges_of_sessions
-from billing.tariffs import price_of, tariff_on
 from devices.usage import live_states, usage_of_reservations
 
 pages = Blueprint("reservations", __name__)
@@ -191,7 +187,9 @@ def move_to(reservation_id: int) -> Response | tuple[Response, int]:
     try:
         _move(reservation_id)
     except Refusal as refusal:
-        return jsonify(detail=sentence(refusal)), int(status_of(refusal))
+        free = refusal.alternatives if isinstance(refusal, SlotTaken) else ()
+        slots = [interval_json(slot) | {"text": span(slot)} for slot in free]
+        return jsonify(detail=sentence(refusal), alternatives=slots), int(status_of(refusal))
     return jsonify(detail=gettext("已改期。"))
 
 
@@ -303,18 +301,22 @@ def _form(
         refused=sentence(refusal) if refusal is not None and not errors else "",
         alternatives=[(slot, secrets.token_hex(16)) for slot in alternatives],
         taken=isinstance(refusal, SlotTaken),
+        wanted=requirements_of(db.session(), equipment.id),
+        missing=missing_requirements(
+            db.session(),
+            equipment.id,
+            organization_id=acting_organization(Permission.RESERVE),
+            person_id=current_user.id,
+            on=clock.local_date(clock.now()),
+        ),
         **told,
     )
 
 
 def _estimate(equipment: Equipment, when: Interval) -> dict[str, Any]:
-    session, on = db.session(), clock.local_date(when.start)
-    relation = relation_of(
-        session, platform_id=equipment.platform_id, organization_id=acting_organization(Permission.RESERVE), on=on
-    )
-    tariff: Tariff | None = tariff_on(session, equipment_id=equipment.id, customer_class=class_of(relation), on=on)
-    lines: list[ChargeLine] = charge_lines(when.duration, price_of(tariff)) if tariff is not None else []
-    return {"lines": lines, "total": sum((line.amount.gross.yuan for line in lines), Decimal())}
+    firm = acting_organization(Permission.RESERVE)
+    told = estimates(db.session(), [(equipment, when)], organization_id=firm)[0]
+    return {"lines": told.lines, "total": told.total}
 
 
 def _page(row: Reservation, *, refusal: Refusal | None = None) -> str:

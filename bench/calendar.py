@@ -1,0 +1,135 @@
+"""What the calendar costs as history grows: each figure against bare SQL of the same reads, and against the least.
+
+O(what is in the window) for all of them: an index on machine and time leads past everything older.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import flask_migrate
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app import create_app
+from app.booking.finding import Wish, find_slots
+from app.booking.outlook import outlooks
+from app.booking.reserving import reserve
+from app.booking.timeline import hindrances, shown_reservations
+from app.catalogue.models import Equipment
+from app.kernel import clock
+from app.kernel.db import db, transaction
+from app.kernel.interval import Interval, local_days
+from app.kernel.postgres import PrivatePostgres
+from bench.world import BenchWorld
+
+SIZES = (2_000, 20_000, 200_000, 2_000_000)
+ROUNDS = 15
+BARS = text(
+    "SELECT reservation.*, organization.name FROM reservation JOIN organization ON organization.id = organization_id"
+    " WHERE equipment_id = ANY(CAST(:ids AS int[])) AND during && tstzrange(:start, :end)"
+)
+TAKEN = text(
+    "SELECT equipment_id, unit, blocked FROM occupancy"
+    " WHERE equipment_id = ANY(CAST(:ids AS int[])) AND blocked && tstzrange(:start, :end)"
+)
+BOOKED = text(
+    "WITH made AS (INSERT INTO reservation (equipment_id, organization_id, person_id, during, state, purpose,"
+    " created_at, changed_at) VALUES (CAST(:machine AS int), :firm, :person, tstzrange(:start, :end), 'booked', '',"
+    " now(), now()) RETURNING id, equipment_id, during) INSERT INTO occupancy (reservation_id, equipment_id, unit,"
+    " blocked) SELECT id, equipment_id, 1, during FROM made"
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with PrivatePostgres(folder / "postgres") as server:
+            app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
+            with app.app_context():
+                flask_migrate.upgrade()
+                measure_all()
+                db.session.remove()
+                db.engine.dispose()
+
+
+def measure_all() -> None:
+    now = clock.now()
+    with transaction() as session:
+        world = BenchWorld(session, now=now)
+    least: dict[str, float] = {}
+    print(f"{'reservations':>12}  {'':24} {'ms':>8} {'bare SQL':>9} {'ratio':>6} {'growth':>7}")
+    for size in SIZES:
+        with transaction() as session:
+            world.grow(session, size)
+        for what, (work, bare) in deeds(world).items():
+            took, floor = fastest_ms(work), fastest_ms(bare)
+            grown = took / least.setdefault(what, took)
+            print(f"{size:12,}  {what:24} {took:8.2f} {floor:9.2f} {took / floor:6.2f} {grown:7.2f}", flush=True)
+
+
+def deeds(world: BenchWorld) -> dict[str, tuple[Callable[[Session, int], object], Callable[[Session, int], object]]]:
+    """Each deed with the bare SQL for the same rows. The number of the round keeps bookings apart."""
+    today = clock.local_date(world.now)
+    week, fortnight = local_days(today, 7), Interval(world.now, world.now + timedelta(days=14))
+    ids = world.machines[-100:]
+
+    def feed(machines: list[int]) -> Callable[[Session, int], object]:
+        def work(session: Session, _: int) -> object:
+            bars = shown_reservations(session, machines, week)
+            listings = session.scalars(select(Equipment).where(Equipment.id.in_(machines))).all()
+            return bars, [hindrances(one, week) for one in outlooks(session, listings, week, at=world.now)]
+
+        return work
+
+    def rows(statement: object, machines: list[int], when: Interval) -> Callable[[Session, int], object]:
+        facts = {"ids": machines, "start": when.start, "end": when.end}
+        return lambda session, _: session.execute(statement, facts).all()  # type: ignore[call-overload]
+
+    def slot(number: int) -> Interval:
+        start = world.today + timedelta(days=20, hours=number)
+        return Interval(start, start + timedelta(hours=1))
+
+    def book(session: Session, number: int) -> object:
+        return reserve(
+            session, equipment_id=world.machines[3], when=slot(number), organization_id=world.firm,
+            person_id=world.person, at=world.now,
+        )  # fmt: skip
+
+    def book_bare(session: Session, number: int) -> object:
+        when = slot(number)
+        facts = {"machine": world.machines[5], "firm": world.firm, "person": world.person}
+        return session.execute(BOOKED, facts | {"start": when.start, "end": when.end})
+
+    wish = Wish(duration=timedelta(hours=4), window=fortnight, platform=world.platform)
+    return {
+        "feed, 1 machine, week": (feed(ids[:1]), rows(BARS, ids[:1], week)),
+        "feed, 50 machines, week": (feed(ids[:50]), rows(BARS, ids[:50], week)),
+        "find, 100 machines, 14 d": (
+            lambda session, _: find_slots(session, wish, at=world.now),
+            rows(TAKEN, ids, fortnight),
+        ),
+        "reserve": (book, book_bare),
+    }
+
+
+def fastest_ms(work: Callable[[Session, int], object]) -> float:
+    """The best of several rounds, which others disturb least; each in a session of its own that keeps nothing."""
+    took = []
+    for number in range(ROUNDS):
+        with Session(db.engine) as session:
+            began = time.perf_counter()
+            work(session, number)
+            session.flush()
+            took.append(time.perf_counter() - began)
+            session.rollback()
+    return min(took) * 1000
+
+
+if __name__ == "__main__":
+    main()
