@@ -116,11 +116,14 @@ def list_requirements() -> str:
 @requires(Permission.MANAGE_QUALIFICATIONS)
 def save_requirement() -> Response | tuple[str, int]:
     """A new requirement, or with ``requirement_id`` a known one said otherwise."""
-    platform_id = request.form.get("platform_id", 0, type=int)
-    bounds(Permission.MANAGE_QUALIFICATIONS).insist(platform_id=platform_id)
+    platform_id = request.form.get("platform_id", type=int)
+    if platform_id is not None:
+        bounds(Permission.MANAGE_QUALIFICATIONS).insist(platform_id=platform_id)
     requirement_id = request.form.get("requirement_id", type=int)
     person_id = current_user.id
     try:
+        if platform_id is None:
+            raise InvalidInput("请选择平台。", field="platform_id")
         terms = _terms()
         in_transaction(
             lambda session: (
@@ -276,17 +279,17 @@ def _requirements(refusal: Refusal | None = None, *, told_id: int | None = None)
     session = db.session()
     managed = bounds(Permission.MANAGE_QUALIFICATIONS).platform_ids
     used = session.execute(
-        select(EquipmentRequirement.requirement_id, func.count())
+        select(EquipmentRequirement.requirement_id, func.count().label("devices"))
         .join(Equipment)
         .where(Equipment.platform_id.in_(managed))
         .group_by(EquipmentRequirement.requirement_id)
-    ).tuples()
+    )
     errors = {refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {}
     return render_template(
         "requirements.html",
         requirements=_of_platforms(session, managed),
         platforms=session.scalars(select(Platform).where(Platform.id.in_(managed)).order_by(Platform.id)).all(),
-        used=dict(used),
+        used={row.requirement_id: row.devices for row in used},
         kinds=[(kind, word_of(kind), kind in OF_A_PERSON) for kind in RequirementKind],
         told_id=told_id,
         errors=errors,
