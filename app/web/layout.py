@@ -83,7 +83,7 @@ def register(app: Flask) -> None:
         return {
             "asset": asset,
             "places": places,
-            "unread_notices": lambda: unread_count(db.session(), current_user.id),
+            "unread": lambda: unread_count(db.session(), current_user.id),
             "now": clock.now(),
             "locale": "en" if is_english() else "zh-CN",
             "languages": language.LANGUAGES,
