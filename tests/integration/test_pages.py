@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask, g
@@ -21,6 +22,7 @@ from app.web.river import evidence_path
 from billing.models import Charge, Invoice
 from billing.rules.words import ChargeState, InvoiceState
 from devices.usage import readings_of, usage
+from tests import makers
 from tests.integration import page_world
 from tests.integration.page_world import World
 
@@ -215,6 +217,7 @@ def test_samples_are_marked_on_every_page(house, visit):
 
 def test_a_slot_is_booked_moved_and_cancelled_without_script(app, session):
     world = page_world.build(session)
+    before = session.scalar(select(func.count()).select_from(Reservation))
     client = client_of(app, world, "member")
     page = client.get("/reservations/new", query_string={"equipment_id": world.equipment.id}).text
     form = dict(re.findall(r'name="(idempotency_key|starts_at|ends_at)"[^>]*?value="([^"]+)"', page))
@@ -223,7 +226,7 @@ def test_a_slot_is_booked_moved_and_cancelled_without_script(app, session):
     assert first.status_code == 302
     assert first.location == again.location
     assert client.post(f"{first.location}/cancel", data={"reason": ""}).status_code == 302
-    assert session.scalar(select(func.count()).select_from(Reservation)) == 5
+    assert session.scalar(select(func.count()).select_from(Reservation)) == before + 1
 
 
 def test_a_taken_slot_offers_the_nearest_free_ones_in_place(app, session):
@@ -305,3 +308,22 @@ def test_sign_in_sends_nobody_to_another_site(app, session):
         assert answer.status_code == 302
         assert answer.location == "/"
         client.post("/sign-out")
+
+
+def test_accessories_are_taken_along_from_the_form_and_their_stock_is_said(app, session):
+    world = page_world.build(session)
+    probe = makers.accessory(session, of=world.platform, name_zh="示例探头", stock=2)
+    session.commit()
+    client = client_of(app, world, "member")
+    start = world.coming.during.start + timedelta(days=2)
+    form = {
+        "equipment_id": world.equipment.id,
+        "starts_at": start.isoformat(),
+        "ends_at": (start + timedelta(hours=1)).isoformat(),
+    }
+    assert "示例探头" in client.get(f"/reservations/new?equipment_id={world.equipment.id}").text
+    refused = client.post("/reservations", data={**form, f"accessory_{probe.id}": "3"})
+    assert refused.status_code == 409
+    assert "仅剩 2 件" in refused.text
+    booked = client.post("/reservations", data={**form, f"accessory_{probe.id}": "2"}, follow_redirects=True)
+    assert "示例探头 × 2" in booked.text

@@ -90,6 +90,7 @@ def create(told: dict[str, Any]) -> Reservation:
             at=now,
             purpose=told["purpose"],
             idempotency_key=key,
+            accessories={one["accessory_id"]: one["quantity"] for one in told["accessories"]},
         )
         if when.start <= now:
             reconsider(session, made.equipment_id, since=when.start)

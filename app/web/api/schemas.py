@@ -48,11 +48,17 @@ class SlotOut(Schema):
     ends_at = fields.AwareDateTime(attribute="during.end")
 
 
+class TakenAlong(Schema):
+    accessory_id = fields.Integer(required=True, strict=True)
+    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000_000))
+
+
 class ReservationIn(Schema):
     equipment_id = fields.Integer(required=True, strict=True)
     starts_at = fields.AwareDateTime(required=True)
     ends_at = fields.AwareDateTime(required=True)
     purpose = fields.String(load_default="", validate=validate.Length(max=500))
+    accessories = fields.List(fields.Nested(TakenAlong), load_default=list, validate=validate.Length(max=50))
 
 
 class SeriesWishIn(Schema):
@@ -99,6 +105,7 @@ class ReservationOut(Schema):
     ends_at = fields.AwareDateTime(attribute="during.end")
     state = fields.String(attribute="state.value")
     purpose = fields.String()
+    accessories = fields.List(fields.Nested(TakenAlong))
 
 
 class AlternativeOut(Schema):

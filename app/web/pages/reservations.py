@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
@@ -13,35 +13,32 @@ from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
-from app.booking.availability import nearest_free_slots
 from app.booking.models import Reservation
-from app.booking.qualifying import missing_requirements, requirements_of
 from app.booking.reserving import cancel as cancel_reservation
 from app.booking.reserving import move as move_reservation
 from app.booking.reserving import reserve
 from app.booking.rules.reservation import AGREED, GIVEN_UP, HOLDS_SLOT, NOT_BEGUN
 from app.booking.telling import tell_changed
-from app.catalogue.models import Equipment, Platform
+from app.catalogue.models import Equipment
 from app.identity.models import Organization
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal, SlotTaken
-from app.kernel.interval import Interval
 from app.web.access import Bounds, acting_organization, bounds, requires
+from app.web.booking_form import accessories_in, booking_form, equipment_named, estimate_of, suggested
 from app.web.curves import curve
 from app.web.errors import interval_json, sentence, status_of
-from app.web.estimates import estimates
 from app.web.exports import Column, download
-from app.web.formats import said, span
-from app.web.forms import day_in, interval_in
+from app.web.formats import input_time, said, span
+from app.web.forms import interval_in
 from app.web.paging import page_of, wanted_file
 from app.web.words import state_of
 from billing.statements import charges_of_sessions
+from devices.metering import reconsider
 from devices.usage import live_states, usage_of_reservations
 
 pages = Blueprint("reservations", __name__)
-USUAL_LENGTH = timedelta(hours=2)
 SETTLES_AFTER = timedelta(minutes=30)
 
 
@@ -100,38 +97,44 @@ def list_reservations() -> Response | str:
 @pages.get("/reservations/new")
 @requires(Permission.RESERVE)
 def new() -> str:
-    equipment = _equipment(request.args.get("equipment_id", type=int))
-    when = _suggested(equipment)
-    return _form(equipment, starts_at=_local(when.start), ends_at=_local(when.end), key=secrets.token_hex(16))
+    equipment = equipment_named(request.args.get("equipment_id", type=int))
+    when = suggested(equipment)
+    return booking_form(
+        equipment, starts_at=input_time(when.start), ends_at=input_time(when.end), key=secrets.token_hex(16)
+    )
 
 
 @pages.post("/reservations")
 @requires(Permission.RESERVE)
 def book() -> Response | tuple[str, int]:
-    equipment = _equipment(request.form.get("equipment_id", type=int))
+    equipment = equipment_named(request.form.get("equipment_id", type=int))
     organization_id = acting_organization(Permission.RESERVE)
     key = request.form.get("idempotency_key") or secrets.token_hex(16)
     purpose = request.form.get("purpose", "").strip()[:2000]
     person_id = current_user.id
-    try:
-        when = interval_in()
-        reservation_id = in_transaction(
-            lambda session: (
-                reserve(
-                    session,
-                    equipment_id=equipment.id,
-                    when=when,
-                    organization_id=organization_id,
-                    person_id=person_id,
-                    at=clock.now(),
-                    purpose=purpose,
-                    idempotency_key=key,
-                ).id
-            )
+
+    def work(session: Session) -> int:
+        now, when = clock.now(), interval_in()
+        made = reserve(
+            session,
+            equipment_id=equipment.id,
+            when=when,
+            organization_id=organization_id,
+            person_id=person_id,
+            at=now,
+            purpose=purpose,
+            idempotency_key=key,
+            accessories=accessories_in(),
         )
+        if when.start <= now:
+            reconsider(session, made.equipment_id, since=when.start)
+        return made.id
+
+    try:
+        reservation_id = in_transaction(work)
     except Refusal as refusal:
-        again = _equipment(request.form.get("equipment_id", type=int))
-        page = _form(
+        again = equipment_named(request.form.get("equipment_id", type=int))
+        page = booking_form(
             again,
             starts_at=request.form.get("starts_at", ""),
             ends_at=request.form.get("ends_at", ""),
@@ -148,9 +151,9 @@ def book() -> Response | tuple[str, int]:
 @requires(Permission.RESERVE)
 def estimate() -> str:
     """What the slot in the form would cost, if it is used to the end."""
-    equipment = _equipment(request.args.get("equipment_id", type=int))
+    equipment = equipment_named(request.args.get("equipment_id", type=int))
     try:
-        return render_template("estimate.html", **_estimate(equipment, interval_in()))
+        return render_template("estimate.html", **estimate_of(equipment, interval_in()))
     except InvalidInput as refusal:
         return render_template("estimate.html", lines=[], refused=sentence(refusal))
 
@@ -232,91 +235,6 @@ def _visible(reservation_id: int, permission: Permission) -> Reservation:
         raise NotFound("没有找到这一项，或您无权查看。")
     bounds(permission).insist(organization_id=row.organization_id, platform_id=row.equipment.platform_id)
     return row
-
-
-def _equipment(equipment_id: int | None) -> Equipment:
-    if equipment_id is None:
-        first = db.session.scalar(select(Equipment).where(Equipment.bookable).order_by(Equipment.id).limit(1))
-    else:
-        first = db.session.get(Equipment, equipment_id)
-    if first is None:
-        raise NotFound("没有这台设备。")
-    return first
-
-
-def _local(at: datetime) -> str:
-    return at.astimezone(clock.FACILITY_ZONE).strftime("%Y-%m-%dT%H:%M")
-
-
-def _suggested(equipment: Equipment) -> Interval:
-    """What the form begins with: what the address asks for, else the nearest free slot."""
-    if request.args.get("starts_at"):
-        return interval_in()
-    now = clock.now()
-    start = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    if request.args.get("day"):
-        start = datetime.combine(day_in("day"), time(9), tzinfo=clock.FACILITY_ZONE)
-    wish = Interval(start, start + max(USUAL_LENGTH, timedelta(minutes=equipment.least_minutes)))
-    free = nearest_free_slots(db.session(), equipment, wish, at=now)
-    return free[0] if free else wish
-
-
-def _form(
-    equipment: Equipment,
-    *,
-    starts_at: str,
-    ends_at: str,
-    key: str,
-    purpose: str = "",
-    refusal: Refusal | None = None,
-) -> str:
-    options = db.session.execute(
-        select(Equipment, Platform).join(Platform).where(Equipment.bookable).order_by(Platform.id, Equipment.code)
-    ).all()
-    alternatives = refusal.alternatives if isinstance(refusal, SlotTaken) else ()
-    errors = {refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {}
-    told: dict[str, Any] = {"lines": []}
-    try:
-        begins, ends = (
-            datetime.fromisoformat(text).replace(tzinfo=clock.FACILITY_ZONE) for text in (starts_at, ends_at)
-        )
-        told = _estimate(equipment, Interval(begins, ends))
-    except ValueError:
-        pass
-    organizations = db.session.scalars(
-        select(Organization)
-        .where(Organization.id.in_(current_user.reach(Permission.RESERVE).organizations))
-        .order_by(Organization.id)
-    ).all()
-    return render_template(
-        "book.html",
-        equipment=equipment,
-        options=options,
-        organizations=organizations,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        purpose=purpose,
-        key=key,
-        errors=errors,
-        refused=sentence(refusal) if refusal is not None and not errors else "",
-        alternatives=[(slot, secrets.token_hex(16)) for slot in alternatives],
-        taken=isinstance(refusal, SlotTaken),
-        wanted=requirements_of(db.session(), equipment.id),
-        missing=missing_requirements(
-            db.session(),
-            equipment.id,
-            organization_id=acting_organization(Permission.RESERVE),
-            person_id=current_user.id,
-            on=clock.local_date(clock.now()),
-        ),
-        **told,
-    )
-
-
-def _estimate(equipment: Equipment, when: Interval) -> dict[str, Any]:
-    firm = acting_organization(Permission.RESERVE)
-    told = estimates(db.session(), [(equipment, when)], organization_id=firm)[0]
-    return {"lines": told.lines, "total": told.total}
 
 
 def _page(row: Reservation, *, refusal: Refusal | None = None) -> str:
