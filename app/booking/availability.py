@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.booking.holding import devices_of
 from app.booking.models import Occupancy
-from app.booking.rules.free import free_stretches, nearest_free
+from app.booking.rules.finding import bookable
+from app.booking.rules.free import nearest_free
 from app.booking.rules.own_use import kept_for_owner
-from app.booking.rules.pool import full
 from app.booking.rules.request import Terms, violations
 from app.booking.terms import closed_times, terms_of
 from app.catalogue.models import Equipment
@@ -52,12 +52,10 @@ def bookable_stretches(
 
     One index lookup per device and one for closures. O(n log n) in the reservations of the window.
     """
-    opening = terms.open_within(window)
     closed = [stretch for stretch, _ in closed_times(session, equipment, window)]
     closed += kept_for_owner(terms.own_use, window, at=at)
-    for held, units in _occupied(session, equipment.id, terms.blocked(window), except_id=except_id):
-        closed += terms.kept_from(full(held, units))
-    return free_stretches(opening, closed)
+    held = _occupied(session, equipment.id, terms.blocked(window), except_id=except_id)
+    return bookable(terms.open_within(window), closed, terms=terms, held=held)
 
 
 def _occupied(

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
@@ -21,6 +20,7 @@ from app.booking.rules.finding import bookable
 from app.booking.rules.opening import OpenStretch, opening_intervals
 from app.booking.rules.own_use import OwnUse, kept_for_owner
 from app.booking.rules.request import Terms
+from app.booking.terms import own_use_of, put_together
 from app.catalogue.models import ClassTerms, Closure, Equipment, OpeningHours, OwnUseWindow, Platform
 from app.catalogue.models import SpecialDay as SpecialDayRow
 from app.catalogue.platforms import platforms_run_by
@@ -81,7 +81,7 @@ def outlooks(
     found = []
     for one in listings:
         mine, observes = hours.get(one.id, ()), one.observes_holidays
-        terms = _terms(
+        terms = put_together(
             one,
             limits.get(one.id),
             hours=mine,
@@ -155,16 +155,7 @@ def _hours(
 def _own_use(session: Session, ids: list[int]) -> dict[int, list[OwnUse]]:
     found: dict[int, list[OwnUse]] = defaultdict(list)
     for row in session.scalars(select(OwnUseWindow).where(OwnUseWindow.equipment_id.in_(ids))):
-        found[row.equipment_id].append(
-            OwnUse(
-                weekday=row.weekday,
-                opens=row.opens_minute,
-                closes=row.closes_minute,
-                first_day=row.first_day,
-                last_day=row.last_day,
-                release=timedelta(hours=row.release_hours),
-            )
-        )
+        found[row.equipment_id].append(own_use_of(row))
     return found
 
 
@@ -213,21 +204,3 @@ def _taken(session: Session, devices: Collection[int], within: Interval) -> dict
     ):
         found[device].append(blocked)
     return found
-
-
-def _terms(equipment: Equipment, other: ClassTerms | None, **more: Any) -> Terms:
-    def own(name: str) -> int:
-        replaced = getattr(other, name, None)
-        value: int = getattr(equipment, name) if replaced is None else replaced
-        return value
-
-    return Terms(
-        step=timedelta(minutes=own("step_minutes")),
-        least=timedelta(minutes=own("least_minutes")),
-        most=timedelta(minutes=own("most_minutes")),
-        advance=timedelta(days=own("advance_days")),
-        notice=timedelta(minutes=own("notice_minutes")),
-        setup=timedelta(minutes=equipment.setup_minutes),
-        cleanup=timedelta(minutes=equipment.cleanup_minutes),
-        **more,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -38,23 +38,44 @@ def terms_of(
         select(ClassTerms).where(ClassTerms.equipment_id == equipment.id, ClassTerms.customer_class == customer_class)
     )
 
+    ahead = max(equipment.advance_days, (other.advance_days if other else None) or 0)
+    until = at + timedelta(days=ahead) + BEYOND
+    special = _special_days(session, at=at, until=until) if equipment.observes_holidays else {}
+    return put_together(
+        equipment,
+        other,
+        hours=_hours(equipment, customer_class),
+        special=special,
+        own_use=() if customer_class is CustomerClass.INTERNAL else _own_use(session, equipment.id),
+    )
+
+
+def put_together(
+    equipment: Equipment,
+    other: ClassTerms | None,
+    *,
+    hours: tuple[OpenStretch, ...],
+    special: Mapping[date, SpecialDay],
+    own_use: tuple[OwnUse, ...],
+) -> Terms:
+    """The terms of one listing, where ``other`` says something for the customer's class by that."""
+
     def own(name: str) -> int:
         replaced = getattr(other, name, None)
         value: int = getattr(equipment, name) if replaced is None else replaced
         return value
 
-    advance = timedelta(days=own("advance_days"))
     return Terms(
         step=timedelta(minutes=own("step_minutes")),
         least=timedelta(minutes=own("least_minutes")),
         most=timedelta(minutes=own("most_minutes")),
-        advance=advance,
+        advance=timedelta(days=own("advance_days")),
         notice=timedelta(minutes=own("notice_minutes")),
         setup=timedelta(minutes=equipment.setup_minutes),
         cleanup=timedelta(minutes=equipment.cleanup_minutes),
-        hours=_hours(equipment, customer_class),
-        special=_special_days(session, at=at, until=at + advance + BEYOND) if equipment.observes_holidays else {},
-        own_use=() if customer_class is CustomerClass.INTERNAL else _own_use(session, equipment.id),
+        hours=hours,
+        special=special,
+        own_use=own_use,
     )
 
 
@@ -92,14 +113,15 @@ def _special_days(session: Session, *, at: datetime, until: datetime) -> dict[da
 
 def _own_use(session: Session, equipment_id: int) -> tuple[OwnUse, ...]:
     rows = session.scalars(select(OwnUseWindow).where(OwnUseWindow.equipment_id == equipment_id))
-    return tuple(
-        OwnUse(
-            weekday=row.weekday,
-            opens=row.opens_minute,
-            closes=row.closes_minute,
-            first_day=row.first_day,
-            last_day=row.last_day,
-            release=timedelta(hours=row.release_hours),
-        )
-        for row in rows
+    return tuple(map(own_use_of, rows))
+
+
+def own_use_of(row: OwnUseWindow) -> OwnUse:
+    return OwnUse(
+        weekday=row.weekday,
+        opens=row.opens_minute,
+        closes=row.closes_minute,
+        first_day=row.first_day,
+        last_day=row.last_day,
+        release=timedelta(hours=row.release_hours),
     )
