@@ -26,6 +26,7 @@ from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from billing.assessing import assess_platform
 from billing.charging import charge_usage
+from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
 from billing.recognizing import recognize_revenue
 from devices.metering import meter_readings
@@ -55,6 +56,10 @@ def charging(session: Session, at: datetime) -> int:
 
 def charging_services(session: Session, at: datetime) -> int:
     return charge_services(session, until=at, at=at, limit=PORTION)
+
+
+def charging_fees(session: Session, at: datetime) -> int:
+    return charge_fees(session, at=at, limit=PORTION)
 
 
 def recognizing(session: Session, at: datetime) -> int:
@@ -133,6 +138,7 @@ TIMETABLE = (
     Job("mailing", timedelta(seconds=10), mailing, portion=1),
     Job("charging", timedelta(seconds=3), charging),
     Job("charging commissioned work", timedelta(seconds=5), charging_services),
+    Job("charging missed slots", timedelta(minutes=1), charging_fees),
     Job("recognizing", timedelta(seconds=5), recognizing),
     Job("assessing", timedelta(seconds=15), assessing),
 )

@@ -132,6 +132,7 @@ def _document(entries: Sequence[RevenueEntry], paid: Sequence[told.Payment]) -> 
                 tax_rate=entry.tax_rate,
                 amount_includes_tax=True,
                 customer_relation=entry.relation,
+                no_show_fee=entry.no_show_fee,
                 ref=str(entry.invoice_line_id),
             )
             for entry in entries

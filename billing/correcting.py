@@ -102,5 +102,6 @@ def _mirror(position: int, line: InvoiceLine, part: Taxed) -> InvoiceLine:
         tax_code=line.tax_code,
         category=line.category,
         relation=line.relation,
+        no_show_fee=line.no_show_fee,
         served_on=line.served_on,
     )

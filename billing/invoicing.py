@@ -139,6 +139,8 @@ def _described(charge: Charge) -> tuple[str, str]:
         return f"委托服务 #{request} · {title}", f"Commissioned work #{request} · {title}"
     if charge.equipment is None:
         raise ValueError(f"charge {charge.id} for use names no equipment")
+    if charge.kind is ChargeKind.NO_SHOW:
+        return f"{charge.equipment.name_zh} · 爽约费", f"{charge.equipment.name_en} · no-show fee"
     what_zh = {ChargeKind.HOURS: "机时费", ChargeKind.SETUP: "开机费"}[charge.kind]
     what_en = {ChargeKind.HOURS: "hourly fee", ChargeKind.SETUP: "start-up fee"}[charge.kind]
     return f"{charge.equipment.name_zh} · {what_zh}", f"{charge.equipment.name_en} · {what_en}"
@@ -163,5 +165,6 @@ def _line(position: int, charge: Charge) -> InvoiceLine:
         tax_code=charge.tax_code,
         category=charge.category,
         relation=charge.relation,
+        no_show_fee=charge.kind is ChargeKind.NO_SHOW,
         served_on=clock.local_date(charge.served_at),
     )

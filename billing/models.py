@@ -64,8 +64,9 @@ class Charge(Model):
     __table_args__ = (
         UniqueConstraint("usage_session_id", "kind"),
         UniqueConstraint("quote_line_id"),
+        UniqueConstraint("conduct_entry_id"),
         CheckConstraint(
-            "num_nonnulls(usage_session_id, quote_line_id) = 1"
+            "num_nonnulls(usage_session_id, quote_line_id, conduct_entry_id) = 1"
             " AND (quote_line_id IS NULL) = (service_request_id IS NULL)"
             " AND num_nulls(usage_session_id, session_fingerprint, tariff_id) IN (0, 3)"
             " AND (usage_session_id IS NULL OR equipment_id IS NOT NULL)",
@@ -83,6 +84,7 @@ class Charge(Model):
     session_fingerprint: Mapped[str | None] = mapped_column(SHORT)
     service_request_id: Mapped[int | None] = mapped_column(ForeignKey("service_request.id"), index=True)
     quote_line_id: Mapped[int | None] = mapped_column(ForeignKey("quote_line.id"))
+    conduct_entry_id: Mapped[int | None] = mapped_column(ForeignKey("conduct_entry.id"))
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     equipment_id: Mapped[int | None] = mapped_column(ForeignKey("equipment.id"))
@@ -228,6 +230,7 @@ class InvoiceLine(Model):
     tax_code: Mapped[str] = mapped_column(SHORT)
     category: Mapped[RevenueCategory] = mapped_column(word(RevenueCategory))
     relation: Mapped[CustomerRelation] = mapped_column(word(CustomerRelation))
+    no_show_fee: Mapped[bool] = mapped_column(default=False, server_default="false")
     served_on: Mapped[date]
     invoice: Mapped[Invoice] = relationship(back_populates="lines")
     charge: Mapped[Charge | None] = relationship()
@@ -261,6 +264,7 @@ class RevenueEntry(Model):
     served_on: Mapped[date]
     category: Mapped[RevenueCategory] = mapped_column(word(RevenueCategory))
     relation: Mapped[CustomerRelation] = mapped_column(word(CustomerRelation))
+    no_show_fee: Mapped[bool] = mapped_column(default=False, server_default="false")
     region: Mapped[str] = mapped_column(SHORT)
     net_fen: Mapped[Money] = mapped_column(Fen)
     tax_fen: Mapped[Money] = mapped_column(Fen)

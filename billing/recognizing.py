@@ -31,6 +31,7 @@ def recognize_revenue(session: Session, *, at: datetime, limit: int = 500) -> in
                 served_on=line.served_on,
                 category=line.category,
                 relation=line.relation,
+                no_show_fee=line.no_show_fee,
                 region=line.invoice.organization.region,
                 net_fen=line.net_fen,
                 tax_fen=line.tax_fen,

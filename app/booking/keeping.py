@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -19,7 +19,6 @@ from app.identity.notifying import notify
 from app.identity.rules.notice import NoticeKind, msgid
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
-from app.kernel.money import Money
 
 USUAL_POINTS = {
     MisstepKind.NO_SHOW: -20,
@@ -40,18 +39,6 @@ class Standing:
     rung: Rung
     blocked_until: datetime | None
     entries: Sequence[ConductEntry]
-
-
-@dataclass(frozen=True, slots=True)
-class FeeDue:
-    """What a no-show costs. Told to billing, which charges it once per ``entry_id``."""
-
-    entry_id: int
-    reservation_id: int
-    platform_id: int
-    organization_id: int
-    due_at: datetime
-    fee: Money
 
 
 def ladder_of(session: Session, platform_id: int) -> Ladder | None:
@@ -180,49 +167,6 @@ def mark_taken_over(session: Session, *, since: datetime) -> None:
         .values(taken_over=True),
         execution_options={"synchronize_session": False},
     )
-
-
-def fees_due(
-    session: Session, *, at: datetime, except_ids: ColumnElement[bool] | None = None, limit: int = 200
-) -> list[FeeDue]:
-    """No-shows that cost a fee: they count by ``at``, their slot is over and went to nobody else, oldest first.
-
-    Shape: ``except_ids`` is a condition on :class:`ConductEntry` that leaves out what was charged.
-    """
-    mark_taken_over(session, since=at - timedelta(days=400))
-    rows = session.execute(
-        select(ConductEntry, Conduct)
-        .join(Conduct, Conduct.platform_id == ConductEntry.platform_id)
-        .join(Reservation, Reservation.id == ConductEntry.reservation_id)
-        .where(
-            ConductEntry.kind == MisstepKind.NO_SHOW,
-            ConductEntry.effective_at <= at,
-            ConductEntry.excused_at.is_(None),
-            ~ConductEntry.taken_over,
-            func.upper(Reservation.during) <= at,
-            Conduct.fee > Money(0),
-            *(() if except_ids is None else (except_ids,)),
-        )
-        .order_by(ConductEntry.effective_at, ConductEntry.id)
-        .limit(limit)
-    ).all()
-    due = []
-    for entry, conduct in rows:
-        known = standing(
-            session, platform_id=entry.platform_id, organization_id=entry.organization_id, at=entry.effective_at
-        )
-        if known is not None and known.rung in (Rung.FEE, Rung.BLOCK):
-            due.append(
-                FeeDue(
-                    entry.id,
-                    entry.reservation_id,
-                    entry.platform_id,
-                    entry.organization_id,
-                    entry.effective_at,
-                    conduct.fee,
-                )
-            )
-    return due
 
 
 def _ladder(row: Conduct) -> Ladder:

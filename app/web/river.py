@@ -65,6 +65,8 @@ def evidence_path(
     above = [_grant(entry, line, year, here), _revenue(entry, line, year, here), _line(line, here)]
     if charge is not None and charge.service_request_id is not None:
         return [*above, *_service(session, charge, charge.service_request_id, here)]
+    if charge is not None and charge.conduct_entry_id is not None:
+        return [*above, _missed(charge, here)]
     if charge is not None:
         usage_id = charge.usage_session_id
     return [
@@ -148,6 +150,14 @@ def _charge(session: Session, charge: Charge | None, usage_id: int | None, here:
         figure = money(total(found)) if found else ""
     href = _link(Permission.SEE_USAGE, "usage.session", session_id=usage_id, _anchor="charges")
     return Stop(word, figure, href, here == "charge")
+
+
+def _missed(charge: Charge, here: str) -> Stop:
+    """A slot that nobody came to leads to its reservation: there are no readings, which is the point."""
+    href = _link(
+        Permission.SEE_RESERVATIONS, "reservations.reservation", reservation_id=charge.inputs["reservation_id"]
+    )
+    return Stop(gettext("爽约的预约"), money(charge.gross_fen), href, here == "charge")
 
 
 def _usage(session: Session, usage_id: int | None, here: str) -> Stop:

@@ -133,6 +133,7 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
     (ChargeKind.SERVICE, _l("委托服务费")),
+    (ChargeKind.NO_SHOW, _l("爽约费")),
     (RequestKind.COMMISSIONED_TEST, _l("委托检测")),
     (RequestKind.SAMPLE, _l("送样")),
     (RequestKind.CONTRACT_PROCESSING, _l("代工")),

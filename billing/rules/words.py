@@ -9,6 +9,7 @@ class ChargeKind(StrEnum):
     HOURS = "hours"
     SETUP = "setup"
     SERVICE = "service"
+    NO_SHOW = "no_show"
 
 
 class ChargeState(StrEnum):

@@ -1,0 +1,80 @@
+"""Charge slots that were missed, once their firm has come to the rung of the ladder that costs a fee."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.booking.fees import FeeDue, fees_due, forgiven
+from app.catalogue.models import Equipment
+from app.catalogue.platforms import relation_of
+from app.catalogue.rules.customer import CustomerRelation, class_of
+from app.kernel.clock import local_date
+from billing.models import Charge
+from billing.rules.charge import plain
+from billing.rules.tax import taxed
+from billing.rules.words import ChargeKind, ChargeState
+from billing.tariffs import tariff_on
+
+
+def charge_fees(session: Session, *, at: datetime, limit: int = 200) -> int:
+    """Charge each missed slot that costs a fee, once; take back what was excused before it was invoiced.
+
+    Own use is never charged, and nothing without a tariff whose tax it follows. Running it again charges nothing twice.
+    """
+    _take_back(session)
+    charged = select(Charge.conduct_entry_id).where(Charge.conduct_entry_id.is_not(None))
+    due = fees_due(session, at=at, charged=charged, limit=limit)
+    rows = [row for one in due if (row := _row(session, one, at=at)) is not None]
+    session.add_all(rows)
+    session.flush()
+    return len(rows)
+
+
+def _take_back(session: Session) -> None:
+    still_open = session.scalars(
+        select(Charge.conduct_entry_id).where(
+            Charge.conduct_entry_id.is_not(None), Charge.state != ChargeState.INVOICED
+        )
+    ).all()
+    if gone := forgiven(session, [number for number in still_open if number is not None]):
+        session.execute(delete(Charge).where(Charge.conduct_entry_id.in_(gone), Charge.state != ChargeState.INVOICED))
+
+
+def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | None:
+    day = local_date(due.due_at)
+    relation = relation_of(session, platform_id=due.platform_id, organization_id=due.organization_id, on=day)
+    if relation is CustomerRelation.OWN_USE:
+        return None
+    tariff = tariff_on(session, equipment_id=due.equipment_id, customer_class=class_of(relation), on=day)
+    if tariff is None:
+        return None  # nobody has said yet how this equipment is taxed; asked again when somebody has
+    amount = taxed(due.fee.yuan, rate=tariff.tax_rate, includes_tax=True)
+    equipment = session.get_one(Equipment, due.equipment_id)
+    fee, tax, percent = f"{amount.gross.yuan:,.2f}", f"{amount.tax.yuan:,.2f}", plain(tariff.tax_rate * 100)
+    return Charge(
+        conduct_entry_id=due.entry_id,
+        platform_id=due.platform_id,
+        organization_id=due.organization_id,
+        equipment_id=due.equipment_id,
+        kind=ChargeKind.NO_SHOW,
+        quantity=Decimal(1),
+        unit_price=due.fee.yuan,
+        net_fen=amount.net,
+        tax_fen=amount.tax,
+        gross_fen=amount.gross,
+        tax_rate=tariff.tax_rate,
+        tax_code=tariff.tax_code,
+        category=tariff.category,
+        relation=relation,
+        inputs={"reservation_id": due.reservation_id, "unit": "次", "fee": str(due.fee.yuan)},
+        explanation_zh=f"预约 #{due.reservation_id}（{equipment.name_zh}）爽约："
+        f"1 次 × ¥{fee}（含 {percent} % 税 ¥{tax}）",
+        explanation_en=f"Reservation #{due.reservation_id} ({equipment.name_en}) was not used: 1 × ¥{fee}"
+        f" (including {percent} % VAT ¥{tax})",
+        served_at=due.due_at,
+        charged_at=at,
+    )
