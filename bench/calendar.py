@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app import create_app
 from app.booking.finding import Wish, find_slots
 from app.booking.outlook import outlooks
+from app.booking.repeating import reserve_series
 from app.booking.reserving import reserve
 from app.booking.timeline import hindrances, shown_reservations
 from app.catalogue.models import Equipment
@@ -29,6 +30,7 @@ from bench.world import BenchWorld
 
 SIZES = (2_000, 20_000, 200_000, 2_000_000)
 ROUNDS = 15
+SERIES = 52
 BARS = text(
     "SELECT reservation.*, organization.name FROM reservation JOIN organization ON organization.id = organization_id"
     " WHERE equipment_id = ANY(CAST(:ids AS int[])) AND during && tstzrange(:start, :end)"
@@ -106,6 +108,20 @@ def deeds(world: BenchWorld) -> dict[str, tuple[Callable[[Session, int], object]
         facts = {"machine": world.machines[5], "firm": world.firm, "person": world.person}
         return session.execute(BOOKED, facts | {"start": when.start, "end": when.end})
 
+    def dates(number: int) -> list[Interval]:
+        return [slot(number).shifted(timedelta(days=day)) for day in range(SERIES)]
+
+    def series(session: Session, number: int) -> object:
+        return reserve_series(
+            session, equipment_id=world.machines[7], whens=dates(number), rule={}, organization_id=world.firm,
+            person_id=world.person, at=world.now,
+        )  # fmt: skip
+
+    def series_bare(session: Session, number: int) -> None:
+        facts = {"machine": world.machines[9], "firm": world.firm, "person": world.person}
+        for when in dates(number):
+            session.execute(BOOKED, facts | {"start": when.start, "end": when.end})
+
     wish = Wish(duration=timedelta(hours=4), window=fortnight, platform=world.platform)
     return {
         "feed, 1 machine, week": (feed(ids[:1]), rows(BARS, ids[:1], week)),
@@ -115,6 +131,7 @@ def deeds(world: BenchWorld) -> dict[str, tuple[Callable[[Session, int], object]
             rows(TAKEN, ids, fortnight),
         ),
         "reserve": (book, book_bare),
+        "series of 52": (series, series_bare),
     }
 
 

@@ -31,9 +31,7 @@ class FeeDue:
     fee: Money
 
 
-def fees_due(
-    session: Session, *, at: datetime, charged: Select[Any] | None = None, limit: int = 200
-) -> list[FeeDue]:
+def fees_due(session: Session, *, at: datetime, charged: Select[Any] | None = None, limit: int = 200) -> list[FeeDue]:
     """No-shows that cost a fee: they count by ``at``, their slot is over and went to nobody else, oldest first.
 
     Shape: ``charged`` selects the ids of entries that were charged already.

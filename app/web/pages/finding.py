@@ -28,6 +28,8 @@ pages = Blueprint("finding", __name__)
 LENGTHS = ("0.5", "1", "2", "3", "4", "6", "8", "12", "24", "48")
 USUAL_LENGTH = "2"
 MOST = 30
+LOOKED_AT = 300
+"""Listings whose price is estimated before the dear ones are left out."""
 LONGEST = timedelta(days=62)
 
 
@@ -38,14 +40,19 @@ def find() -> str | tuple[str, int]:
     may_book = current_user.is_authenticated and current_user.may(Permission.RESERVE)
     firm = acting_organization(Permission.RESERVE) if may_book else None
     refusal: Refusal | None = None
-    found, costs = [], []
+    found, costs, dearest = [], [], None
     try:
         wish = _wish(firm)
+        dearest = _dearest()
         found = find_slots(session, wish, at=now)
         costs = estimates(session, [(one.equipment, one.slot) for one in found], organization_id=firm)
     except InvalidInput as error:
         refusal = error
-    rows = [(one, cost, [secrets.token_hex(16) for _ in one.slots]) for one, cost in zip(found, costs, strict=True)]
+    rows = [
+        (one, cost, [secrets.token_hex(16) for _ in one.slots])
+        for one, cost in zip(found, costs, strict=True)
+        if dearest is None or (cost.lines and cost.total <= dearest)
+    ][:MOST]
     hosts = select(Organization.region).join(Platform, Platform.host_id == Organization.id).distinct()
     kinds = session.scalars(select(Equipment.kind_label).where(Equipment.bookable).distinct())
     page = render_template(
@@ -55,6 +62,7 @@ def find() -> str | tuple[str, int]:
         firm=firm,
         kinds=sorted(kinds),
         platforms=session.scalars(select(Platform).order_by(Platform.id)).all(),
+        fields=session.scalars(select(Platform.field).distinct().order_by(Platform.field)).all(),
         regions=session.scalars(hosts.order_by(Organization.region)).all(),
         lengths=LENGTHS,
         spans=_spans(),
@@ -64,6 +72,8 @@ def find() -> str | tuple[str, int]:
             "when": request.args.get("when", "fortnight"),
             "where": request.args.get("where", ""),
             "qualified": bool(request.args.get("qualified")),
+            "field": request.args.get("field", ""),
+            "dearest": request.args.get("dearest", ""),
         },
         errors={refusal.field: sentence(refusal)} if refusal is not None else {},
     )
@@ -88,10 +98,11 @@ def _wish(firm: int | None) -> Wish:
         window=_window(clock.local_date(clock.now())),
         words=request.args.get("q", "").strip()[:100],
         platform=name if where == "platform" else "",
+        field=request.args.get("field", ""),
         region=name if where == "region" else "",
         customer=firm,
         qualified=(firm, current_user.id) if firm is not None and request.args.get("qualified") else None,
-        most=MOST,
+        most=LOOKED_AT,
     )
 
 
@@ -103,6 +114,18 @@ def _length() -> timedelta:
     except InvalidOperation:
         pass
     raise InvalidInput("请填写时长，最长 31 天。", field="hours")
+
+
+def _dearest() -> Decimal | None:
+    """The most that the slot may cost, in yuan with tax; what has no price is left out then."""
+    text = request.args.get("dearest", "").strip()
+    try:
+        most = Decimal(text) if text else None
+    except InvalidOperation:
+        raise InvalidInput("请填写金额，最多两位小数。", field="dearest") from None
+    if most is not None and not (most.is_finite() and most >= 0):
+        raise InvalidInput("请填写金额，最多两位小数。", field="dearest")
+    return most
 
 
 def _window(today: date) -> Interval:
