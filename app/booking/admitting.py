@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -41,10 +41,12 @@ def obstacles(
     exempt: bool = False,
     except_id: int | None = None,
     besides: Sequence[Interval] = (),
+    devices: Collection[int] | None = None,
 ) -> list[Refusal]:
     """Everything that stands against the wish, whoever else holds the slot; the first matters most.
 
-    ``besides`` is what the firm wishes for at the same time, on the same equipment, and counts for quotas.
+    ``besides`` is what the firm wishes for at the same time, on the same equipment, and counts for quotas;
+    ``devices`` are those behind the listing, where they are known already.
     ``exempt`` is for an operator, whom limits, quotas and requirements do not bind.
     """
     if not equipment.bookable:
@@ -52,7 +54,7 @@ def obstacles(
     found: list[Refusal] = list(violations(when, terms=terms, at=at, exempt=exempt))
     if found and found[0].field == "starts_at" and (when.start <= at - terms.step or when.start > at + terms.advance):
         return found
-    found += closures(session, equipment, when)
+    found += closures(session, equipment, when, devices=devices)
     if exempt:
         return found
     found += unfit(
@@ -76,13 +78,15 @@ def obstacles(
     return found
 
 
-def closures(session: Session, equipment: Equipment, when: Interval) -> list[Refusal]:
+def closures(
+    session: Session, equipment: Equipment, when: Interval, *, devices: Collection[int] | None = None
+) -> list[Refusal]:
     """Why the equipment cannot be used then, whoever asks."""
     return [
         Conflict(
             "该时段设备停用（%(reason)s），请选择其他时段。", field="starts_at", reason=row.reason or row.kind.value
         )
-        for _, row in closed_times(session, equipment, when)
+        for _, row in closed_times(session, equipment, when, devices=devices)
     ]
 
 

@@ -63,7 +63,7 @@ def lock_devices(session: Session, equipment_id: int) -> tuple[Equipment, dict[i
 
 
 def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocked: Interval) -> None:
-    """Hold one unit of each device throughout. Errors: ``NotFree``; nothing is held then.
+    """Hold one unit of each device throughout. Errors: ``NotFree``, after which the caller goes back to its savepoint.
 
     Shape: ``units`` is how many units each locked device has.
     """
@@ -80,9 +80,9 @@ def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocke
         if free is None:
             free = _make_room(session, device, count, blocked)
         rows.append(Occupancy(reservation_id=reservation_id, equipment_id=device, unit=free, blocked=blocked))
+    session.add_all(rows)
     try:
-        with session.begin_nested():
-            session.add_all(rows)
+        session.flush()
     except IntegrityError as error:
         if isinstance(error.orig, pg.ExclusionViolation):
             raise NotFree from None

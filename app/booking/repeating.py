@@ -15,7 +15,7 @@ from app.booking.admitting import obstacles
 from app.booking.availability import SOUGHT_AROUND, bookable_stretches
 from app.booking.holding import lock_devices
 from app.booking.models import Reservation, Series
-from app.booking.reserving import both_locked, give_up, move_together, reserve
+from app.booking.reserving import both_locked, give_up, locked_listing, move_together, reserve
 from app.booking.rules.free import nearest_free
 from app.booking.rules.request import violations
 from app.booking.rules.reservation import NOT_BEGUN, ReservationState
@@ -119,7 +119,7 @@ def reserve_series(
     """
     if not whens:
         raise InvalidInput("没有选中任何日期，请至少保留一个。", field="dates")
-    lock_devices(session, equipment_id)
+    listing = locked_listing(session, equipment_id, organization_id=organization_id, at=at)
     known = _by_key(session, organization_id, idempotency_key)
     if known is not None:
         return known, []
@@ -146,6 +146,7 @@ def reserve_series(
                     at=at,
                     purpose=purpose,
                     series_id=series.id,
+                    listing=listing,
                 )
         except Refusal as refusal:
             if not skip_conflicts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -28,6 +29,22 @@ from app.kernel.errors import Conflict, NotFound, Refusal, SlotTaken
 from app.kernel.interval import Interval
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing whose devices are locked, and how one firm may reserve it. ``units`` is how many each device has."""
+
+    equipment: Equipment
+    units: Mapping[int, int]
+    terms: Terms
+    customer_class: CustomerClass
+
+
+def locked_listing(session: Session, equipment_id: int, *, organization_id: int, at: datetime) -> Listing:
+    """Errors: ``NotFound``."""
+    equipment, units = lock_devices(session, equipment_id)
+    return Listing(equipment, units, *terms_for(session, equipment, organization_id, at=at))
+
+
 def reserve(
     session: Session,
     *,
@@ -44,30 +61,33 @@ def reserve(
     service_request_id: int | None = None,
     by_operator: bool = False,
     offered_until: datetime | None = None,
+    listing: Listing | None = None,
 ) -> Reservation:
     """Reserve ``when`` for a firm. The same key with the same content gives the same reservation again.
 
     Where the equipment wants approval the slot is held as a request until somebody decides, unless an
-    operator reserves. With ``offered_until`` it is held as an offer that one person may take.
+    operator reserves. With ``offered_until`` it is held as an offer that one person may take. Who reserves
+    many slots of one ``listing`` locks and reads it once.
 
     Shape: ``accessories`` is how many of which. Errors: ``SlotTaken`` with the nearest free slots;
     ``InvalidInput``, ``NotAllowed`` and ``Conflict`` when terms, quotas, requirements or closures forbid
     it; ``Conflict`` for a key that was used for something else.
     """
-    equipment, units = lock_devices(session, equipment_id)
+    listing = listing or locked_listing(session, equipment_id, organization_id=organization_id, at=at)
+    equipment, terms, customer_class = listing.equipment, listing.terms, listing.customer_class
 
     def earlier() -> Reservation | None:
         return _by_key(session, organization_id, idempotency_key, equipment_id=equipment_id, when=when, purpose=purpose)
 
     if (known := earlier()) is not None:
         return known
-    terms, customer_class = terms_for(session, equipment, organization_id, at=at)
     broken = obstacles(
         session,
         equipment,
         when,
         terms=terms,
         customer_class=customer_class,
+        devices=listing.units,
         organization_id=organization_id,
         person_id=person_id,
         at=at,
@@ -96,7 +116,7 @@ def reserve(
         with session.begin_nested():
             session.add(reservation)
             session.flush()
-            hold(session, reservation.id, units, terms.blocked(when))
+            hold(session, reservation.id, listing.units, terms.blocked(when))
     except NotFree:
         _refuse(session, equipment, when, at=at, customer_class=customer_class)
     except IntegrityError as error:
@@ -168,6 +188,7 @@ def move_together(
                 one.during,
                 terms=terms,
                 customer_class=customer_class,
+                devices=units,
                 organization_id=one.organization_id,
                 person_id=one.person_id,
                 at=at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -79,9 +79,11 @@ def put_together(
     )
 
 
-def closed_times(session: Session, equipment: Equipment, within: Interval) -> list[tuple[Interval, Closure]]:
+def closed_times(
+    session: Session, equipment: Equipment, within: Interval, *, devices: Collection[int] | None = None
+) -> list[tuple[Interval, Closure]]:
     """When this equipment, a device that it needs, or its whole platform is closed within that time, by start."""
-    needed = {equipment.id, *devices_of(session, equipment.id)}
+    needed = {equipment.id, *(devices_of(session, equipment.id) if devices is None else devices)}
     rows: Sequence[Closure] = session.scalars(
         select(Closure).where(
             or_(Closure.equipment_id.in_(needed), Closure.platform_id == equipment.platform_id),
