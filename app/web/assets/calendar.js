@@ -52,7 +52,9 @@ async function events({ start, end }) {
     classNames: [`calendar-${kind}`, ...(why ? [`calendar-${why}`] : [])],
     extendedProps: { href, move, why, said: said ?? event.title },
   }));
-  return listing ? drawn.filter((event) => !event.extendedProps.why) : drawn;
+  if (!listing) return drawn;
+  const machine = (event) => settings.resources.find(({ id }) => event.resourceIds.includes(id))?.title ?? "";
+  return drawn.filter((event) => !event.extendedProps.why).map((event) => ({ ...event, title: `${machine(event)} · ${event.title}` }));
 }
 
 // What forbids a stretch of a row, while it is dragged over; the slot that moves is not in its own way.
