@@ -169,9 +169,10 @@ def _reservation_bar(row: Reservation, equipment: Equipment, organization: str) 
     ):
         mine = bounds(Permission.RESERVE).allows(organization_id=row.organization_id)
         movable = mine and row.state in NOT_BEGUN and row.during.start > clock.now()
+        over = row.state is ReservationState.BOOKED and row.during.end <= clock.now()
         bar |= {
-            "title": f"{organization} · {state_of(row.state).word}",
-            "kind": BAR_KINDS[row.state],
+            "title": f"{organization} · {state_of('over' if over else row.state).word}",
+            "kind": BAR_KINDS[ReservationState.FINISHED if over else row.state],
             "href": url_for("reservations.reservation", reservation_id=row.id),
             "move": url_for("reservations.move_to", reservation_id=row.id) if movable else None,
         }
