@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.booking.asking import ask_operators
+from app.booking.changing import both_locked, give_up
 from app.booking.models import Decision, Reservation
-from app.booking.reserving import both_locked, give_up
 from app.booking.rules.approval import STEPS, Step, agreed_by, stands
 from app.booking.rules.reservation import HOLDS_SLOT, ReservationState
 from app.catalogue.models import Equipment

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from app.booking.changing import give_up
 from app.booking.models import Occupancy, Reservation
-from app.booking.reserving import give_up
 from app.booking.rules.reservation import NOT_BEGUN, ReservationState
 from app.catalogue.models import Closure, Equipment
 from app.catalogue.rules.words import ClosureKind
@@ -135,7 +135,7 @@ def closures_of(session: Session, equipment: Equipment, *, at: datetime) -> Sequ
 
 
 def _cancel(session: Session, reservation: Reservation, *, reason: str, by: int, at: datetime) -> None:
-    """Without :func:`~app.booking.reserving.cancel`, which counts against whoever cancels late."""
+    """Without :func:`~app.booking.changing.cancel`, which counts against whoever cancels late."""
     give_up(session, reservation, ReservationState.CANCELLED, by=by, at=at, deed="cancelled by closure", reason=reason)
     notify(
         session,

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.booking.changing import both_locked, give_up
 from app.booking.keeping import mark_taken_over, record
 from app.booking.models import Reservation, Waiting
-from app.booking.reserving import both_locked, give_up
 from app.booking.rules.request import MINUTE
 from app.booking.rules.reservation import GIVEN_UP, PENDING, ReservationState, ServiceMode
 from app.booking.rules.words import MisstepKind, WaitState

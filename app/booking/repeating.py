@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from app.booking.admitting import obstacles
 from app.booking.availability import SOUGHT_AROUND, bookable_stretches
+from app.booking.changing import both_locked, give_up, move_together
 from app.booking.holding import lock_devices
 from app.booking.models import Reservation, Series
-from app.booking.reserving import both_locked, give_up, locked_listing, move_together, reserve
+from app.booking.reserving import locked_listing, reserve
 from app.booking.rules.free import nearest_free
 from app.booking.rules.request import violations
 from app.booking.rules.reservation import NOT_BEGUN, ReservationState

@@ -9,10 +9,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.booking.admitting import closures, obstacles, unfit
+from app.booking.changing import both_locked
 from app.booking.holding import NotFree, hold_longer, let_go_from, take_along
 from app.booking.keeping import ladder_of, record
 from app.booking.models import Reservation
-from app.booking.reserving import both_locked, first_of, terms_for
+from app.booking.reserving import first_of, terms_for
 from app.booking.rules.request import MINUTE, Terms
 from app.booking.rules.reservation import ReservationState
 from app.booking.rules.words import MisstepKind

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from app.booking.admitting import obstacles
 from app.booking.asking import ask_operators
 from app.booking.availability import bookable_stretches
+from app.booking.changing import both_locked, give_up
 from app.booking.holding import lock_devices
 from app.booking.models import Occupancy, Reservation, Waiting
-from app.booking.reserving import beginning, both_locked, first_of, give_up, reserve, terms_for
+from app.booking.reserving import beginning, first_of, reserve, terms_for
 from app.booking.rules.reservation import ReservationState
 from app.booking.rules.words import WaitState
 from app.catalogue.models import Equipment

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from app.booking.approving import booked_around, decide, waiting_count, waiting_requests
+from app.booking.changing import move
 from app.booking.models import Occupancy, Reservation
-from app.booking.reserving import move, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.approval import Step, agreed_by, stands
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import Approval

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from app.booking.changing import cancel, move
 from app.booking.models import Reservation
-from app.booking.reserving import cancel, move, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import EquipmentPart
 from app.kernel.clock import FACILITY_ZONE

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
 
+from app.booking.changing import cancel, move
 from app.booking.models import Reservation
 from app.booking.repeating import Reach, cancel_series, move_series, reserve_series
-from app.booking.reserving import cancel, move, reserve
+from app.booking.reserving import reserve
 from app.catalogue.models import Closure
 from app.catalogue.rules.words import ClosureKind
 from app.kernel.db import db, in_transaction

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.booking.availability import nearest_free_slots
+from app.booking.changing import cancel, move
 from app.booking.models import Occupancy, Reservation
-from app.booking.reserving import cancel, move, reserve
+from app.booking.reserving import reserve
 from app.catalogue.models import ClassTerms, Closure, EquipmentPart, OwnUseWindow, Quota, SpecialDay
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.words import ClosureKind, DayKind, Measure, Period

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from app.booking.changing import cancel
 from app.booking.fees import fees_due
 from app.booking.keeping import excuse, standing
 from app.booking.lapsing import declare_no_shows
 from app.booking.models import ConductEntry, Occupancy, Reservation
-from app.booking.reserving import cancel, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.conduct import Rung
 from app.booking.rules.reservation import ReservationState, ServiceMode
 from app.booking.rules.words import MisstepKind

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from app.booking.changing import cancel, move
 from app.booking.models import Reservation
-from app.booking.reserving import cancel, move, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import OpeningHours
 from app.kernel import audit

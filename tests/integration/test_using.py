@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from app.booking.changing import cancel
 from app.booking.lapsing import finish_overdue
 from app.booking.models import Occupancy, Reservation
-from app.booking.reserving import cancel, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.reservation import ReservationState
 from app.booking.slots import booked_slots
 from app.booking.using import check_in, extend, finish

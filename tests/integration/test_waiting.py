@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from app.booking.changing import cancel
 from app.booking.lapsing import lapse
 from app.booking.models import Occupancy, Reservation, Waiting
-from app.booking.reserving import cancel, reserve
+from app.booking.reserving import reserve
 from app.booking.rules.reservation import ReservationState
 from app.booking.rules.words import WaitState
 from app.booking.waiting import accept, ahead_of, join, offer_freed, withdraw

@@ -10,8 +10,9 @@ from flask_smorest import Blueprint
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.booking.changing import cancel, move
 from app.booking.models import Reservation
-from app.booking.reserving import cancel, move, reserve
+from app.booking.reserving import reserve
 from app.booking.telling import tell_changed
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
+from app.booking.changing import cancel as cancel_reservation
+from app.booking.changing import move as move_reservation
 from app.booking.models import Reservation
-from app.booking.reserving import cancel as cancel_reservation
-from app.booking.reserving import move as move_reservation
 from app.booking.reserving import reserve
 from app.booking.rules.reservation import AGREED, GIVEN_UP, HOLDS_SLOT, NOT_BEGUN
 from app.booking.telling import tell_changed
