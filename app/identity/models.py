@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.identity.rules.language import Language
 from app.identity.rules.notice import MailState, NoticeKind
 from app.identity.rules.permission import Role
 from app.kernel.columns import LINE, SHORT, UtcTime, long_key, primary_key, word
@@ -30,7 +31,7 @@ class Organization(Model):
 
 
 class Person(Model):
-    """Somebody who signs in. ``email`` is kept in lower case."""
+    """Somebody who signs in. ``email`` is kept in lower case; ``language`` is that of mails and calendars."""
 
     __tablename__ = "person"
     __table_args__ = (Index("uq_person_email_lower", text("lower(email)"), unique=True),)
@@ -40,6 +41,9 @@ class Person(Model):
     name: Mapped[str] = mapped_column(SHORT)
     password_hash: Mapped[str] = mapped_column(LINE)
     active: Mapped[bool] = mapped_column(default=True)
+    language: Mapped[Language] = mapped_column(
+        word(Language), default=Language.CHINESE, server_default=Language.CHINESE.value
+    )
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     memberships: Mapped[list[Membership]] = relationship(back_populates="person")
 

@@ -47,7 +47,8 @@ class Equipment(Model):
     """Something that can be booked. Money and power are ``illustrative`` for all sample data.
 
     ``units`` identical pieces are booked as a pool. ``shares_id`` names the listing whose physical
-    device this one is too. Minutes are minutes of reservation, not of use.
+    device this one is too. Minutes are minutes of reservation, not of use. ``screen_version`` is
+    part of the signed address of the screen beside the machine.
     """
 
     __tablename__ = "equipment"
@@ -88,6 +89,7 @@ class Equipment(Model):
     early_minutes: Mapped[int] = mapped_column(default=15, server_default="15")
     offer_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
     bookable: Mapped[bool] = mapped_column(default=True)
+    screen_version: Mapped[int] = mapped_column(default=1, server_default="1")
     illustrative: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     platform: Mapped[Platform] = relationship(back_populates="equipment")
