@@ -35,7 +35,8 @@ from billing.models import Charge, Evaluation, Tariff
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.words import RevenueCategory
-from devices.ingesting import WireMessage, ingest
+from devices.hearing import WireMessage
+from devices.ingesting import ingest
 from devices.metering import meter_readings
 from devices.models import Meter, MeterProfile
 from devices.rules.evidence import Dialect

@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from app.kernel import clock
-from devices.ingesting import WireMessage
+from devices.hearing import WireMessage
 
 log = logging.getLogger("pilotshare.mqtt")
 
@@ -98,7 +98,9 @@ class Subscriber:
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         topic = message._topic.decode("utf-8", errors="replace")
-        wire = WireMessage(topic, bytes(message.payload), clock.now(), retained=bool(message.retain))
+        wire = WireMessage(
+            topic, bytes(message.payload), clock.now(), retained=bool(message.retain), repeated=bool(message.dup)
+        )
         received = Received(wire, message.mid, self._generation)
         while not self._closing:
             try:
@@ -124,8 +126,9 @@ class Subscriber:
             if received.generation == self._generation and received.mid:
                 self._client.ack(received.mid, 1)
 
-    def publish(self, topic: str, payload: dict[str, Any]) -> None:
-        self._client.publish(topic, json.dumps(payload, separators=(",", ":")), qos=1)
+    def publish(self, topic: str, payload: bytes | dict[str, Any]) -> None:
+        told = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":"))
+        self._client.publish(topic, told, qos=1)
 
     @property
     def alive(self) -> bool:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from psycopg.types.multirange import Int8Multirange
 from psycopg.types.range import Int8Range
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.orm import Session
 
-from devices.models import DeadLetter, DisputedReading, Meter
-from devices.payloads import native, tasmota
-from devices.payloads.unreadable import Unreadable
-from devices.rules.evidence import Dialect
-from devices.rules.sample import Sample
-from devices.rules.topic import read_topic
+from devices.hearing import Batch, Told, WireMessage, hear
+from devices.models import DeadLetter, DisputedReading, RelayState
 
-LARGEST_MESSAGE = 256 * 1024
-KEPT_OF_OVERSIZED = 4096
-CLOCK_AHEAD = timedelta(minutes=5)
-
-READERS = {Dialect.NATIVE: native, Dialect.TASMOTA: tasmota}
 Numbers = Int8Multirange
 
 OPEN_BOOTS = text(
@@ -54,25 +45,17 @@ STORE_MESSAGES = (
 )
 STORE_READINGS = (
     "INSERT INTO reading (meter_id, taken_at, boot, seq, content_hash, received_at, message_id, power_mw, energy_mwh,"
-    " running) SELECT * FROM unnest(%b::int[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::bytea[],"
-    " %b::timestamptz[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bool[]) ON CONFLICT DO NOTHING"
+    " running, count, backfill, key_id, batch_id) SELECT *, %s::bigint FROM unnest(%b::int[], %b::timestamptz[],"
+    " %b::bigint[], %b::bigint[], %b::bytea[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::bigint[],"
+    " %b::bool[], %b::bigint[], %b::bool[], %b::int[]) ON CONFLICT DO NOTHING"
 )
 WAKE_METERING = text(
     "INSERT INTO metering_task (meter_id, dirty_from)"
     " SELECT * FROM unnest(CAST(:meters AS int[]), CAST(:times AS timestamptz[])) AS t (meter, since) ORDER BY meter"
     " ON CONFLICT (meter_id) DO UPDATE SET dirty_from = least(metering_task.dirty_from, excluded.dirty_from)"
 )
+NEW_BATCH = text("INSERT INTO reading_batch (id, stored_at) VALUES (DEFAULT, :at) RETURNING id")
 MAKE_MONTH = text("SELECT make_month(:table, :day)")
-
-
-@dataclass(frozen=True, slots=True)
-class WireMessage:
-    """One message as it came from the broker."""
-
-    topic: str
-    payload: bytes
-    received_at: datetime
-    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +76,7 @@ class Ingested:
     disputed: int = 0
     kept_aside: int = 0
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """One reading of one message, on its way into the table."""
-
-    meter_id: int
-    code: str
-    sample: Sample
-    message: WireMessage
-
-    @property
-    def counted(self) -> bool:
-        return self.sample.seq > 0
+    answers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def ingest(session: Session, messages: Sequence[WireMessage]) -> Ingested:
@@ -116,78 +86,25 @@ def ingest(session: Session, messages: Sequence[WireMessage]) -> Ingested:
     cannot be read is kept with its reason. Nothing here runs a statement per reading. O(batch).
     """
     result = Ingested()
-    told = _read_all(session, messages, result)
-    if told:
-        _store(session, told, result)
+    batch = hear(session, messages)
+    if batch.aside:
+        session.execute(insert(DeadLetter), batch.aside)
+        result.kept_aside = len(batch.aside)
+    if batch.told:
+        _store(session, batch, result)
+    if batch.relays:
+        _note_relays(session, batch.relays)
+    result.answers = batch.answers
     session.flush()
     return result
 
 
-def _read_all(session: Session, messages: Sequence[WireMessage], result: Ingested) -> list[_Told]:
-    topics = {message.topic: read_topic(message.topic) for message in messages}
-    codes = {topic.code for topic in topics.values() if topic is not None}
-    meters = {
-        code: (meter_id, dialect, active)
-        for code, meter_id, dialect, active in session.execute(
-            select(Meter.code, Meter.id, Meter.dialect, Meter.active).where(Meter.code.in_(codes))
-        )
-    }
-    told: list[_Told] = []
-    aside: list[dict[str, Any]] = []
-    for message in messages:
-        topic = topics[message.topic]
-        if topic is not None and (topic.downlink or message.retained):
-            continue  # our own words to the meter, or an old reading that the broker repeats
-        known = meters.get(topic.code) if topic is not None else None
-        try:
-            if topic is None:
-                raise Unreadable("wrong_topic", "the topic is not m/<shard>/<meter>/<what>, or names another shard")
-            if known is None:
-                raise Unreadable("unknown_meter", f"there is no meter {topic.code}")
-            told.extend(_read_one(message, topic.code, topic.suffix, *known))
-        except Unreadable as unreadable:
-            aside.append(_aside(message, unreadable, known[0] if known else None))
-    if aside:
-        session.execute(insert(DeadLetter), aside)
-        result.kept_aside = len(aside)
-    return told
-
-
-def _read_one(
-    message: WireMessage, code: str, suffix: str, meter_id: int, dialect: Dialect, active: bool
-) -> Iterable[_Told]:
-    if not active:
-        raise Unreadable("inactive_meter", f"meter {code} is switched off")
-    if suffix not in READERS[dialect].SUFFIXES:
-        if dialect is Dialect.TASMOTA and suffix in tasmota.WITHOUT_READINGS:
-            return ()
-        raise Unreadable("wrong_topic", f"a {dialect.value} meter does not speak under {suffix[:60]}")
-    if len(message.payload) > LARGEST_MESSAGE:
-        raise Unreadable("too_large", f"{len(message.payload)} bytes, at most {LARGEST_MESSAGE}")
-    samples = READERS[dialect].read(message.payload)
-    latest = max(sample.taken_at for sample in samples)
-    if latest > message.received_at + CLOCK_AHEAD:
-        raise Unreadable("clock_ahead", f"a reading of {latest.isoformat()} lies in the future: set the meter's clock")
-    return [_Told(meter_id, code, sample, message) for sample in samples]
-
-
-def _aside(message: WireMessage, unreadable: Unreadable, meter_id: int | None) -> dict[str, Any]:
-    oversized = len(message.payload) > LARGEST_MESSAGE
-    return {
-        "meter_id": meter_id,
-        "topic": message.topic.replace("\0", "�"),
-        "payload": message.payload[:KEPT_OF_OVERSIZED] if oversized else message.payload,
-        "reason": unreadable.reason,
-        "detail": str(unreadable).replace("\0", "�"),
-        "received_at": message.received_at,
-    }
-
-
-def _store(session: Session, told: list[_Told], result: Ingested) -> None:
+def _store(session: Session, batch: Batch, result: Ingested) -> None:
+    told = batch.told
     boots = sorted({(one.meter_id, one.sample.boot) for one in told if one.counted})
     received = _lock(session, boots)
     known = _known(session, told)
-    fresh: list[_Told] = []
+    fresh: list[Told] = []
     seen: dict[tuple[object, ...], bytes] = {}
     disputed: list[dict[str, Any]] = []
     for place, one in enumerate(told):
@@ -207,7 +124,7 @@ def _store(session: Session, told: list[_Told], result: Ingested) -> None:
     if fresh:
         _write(session, fresh)
         result.stored = len(fresh)
-    result.acknowledgements = _extend(session, boots, fresh, received, {one.meter_id: one.code for one in told})
+    result.acknowledgements = _extend(session, boots, fresh, received, batch.codes)
 
 
 def _lock(session: Session, boots: list[tuple[int, int]]) -> dict[tuple[int, int], Numbers]:
@@ -218,7 +135,7 @@ def _lock(session: Session, boots: list[tuple[int, int]]) -> dict[tuple[int, int
     return {(row.meter_id, row.boot): row.numbers for row in session.execute(LOCK_BOOTS, asked)}
 
 
-def _known(session: Session, told: list[_Told]) -> set[int]:
+def _known(session: Session, told: list[Told]) -> set[int]:
     """Places in the batch whose reading is stored already, to the letter."""
     rows = session.execute(
         KNOWN,
@@ -238,7 +155,7 @@ def _contains(numbers: Numbers, seq: int) -> bool:
     return any((part.lower or 0) <= seq < (part.upper or 0) for part in numbers)
 
 
-def _dispute(one: _Told) -> dict[str, Any]:
+def _dispute(one: Told) -> dict[str, Any]:
     sample = one.sample
     return {
         "meter_id": one.meter_id,
@@ -254,7 +171,7 @@ def _dispute(one: _Told) -> dict[str, Any]:
     }
 
 
-def _write(session: Session, fresh: list[_Told]) -> None:
+def _write(session: Session, fresh: list[Told]) -> None:
     messages = list({id(one.message): one for one in fresh}.values())
     for table, days in (
         ("raw_message", {_month(one.message.received_at) for one in messages}),
@@ -279,6 +196,7 @@ def _write(session: Session, fresh: list[_Told]) -> None:
     cursor.execute(
         STORE_READINGS,
         (
+            session.scalar(NEW_BATCH, {"at": max(one.message.received_at for one in fresh)}),
             [one.meter_id for one in fresh],
             [sample.taken_at for sample in samples],
             [sample.boot for sample in samples],
@@ -289,6 +207,9 @@ def _write(session: Session, fresh: list[_Told]) -> None:
             [sample.power_mw for sample in samples],
             [sample.energy_mwh for sample in samples],
             [sample.running for sample in samples],
+            [sample.count for sample in samples],
+            [one.backfill for one in fresh],
+            [one.key_id for one in fresh],
         ),
     )
     cursor.close()
@@ -305,7 +226,7 @@ def _month(moment: datetime) -> date:
 def _extend(
     session: Session,
     boots: list[tuple[int, int]],
-    fresh: list[_Told],
+    fresh: list[Told],
     received: dict[tuple[int, int], Numbers],
     codes: dict[int, str],
 ) -> list[Acknowledgement]:
@@ -321,6 +242,19 @@ def _extend(
             numbers = session.execute(EXTEND_BOOT, grown).scalar_one()
         acknowledgements.append(Acknowledgement(codes[boot[0]], boot[1], _contiguous(numbers)))
     return acknowledgements
+
+
+def _note_relays(session: Session, relays: Mapping[int, tuple[bool, datetime]]) -> None:
+    rows = [{"meter_id": meter_id, "on": on, "reported_at": at} for meter_id, (on, at) in sorted(relays.items())]
+    wanted = insert_once(RelayState).values(rows)
+    newer = wanted.excluded
+    session.execute(
+        wanted.on_conflict_do_update(
+            index_elements=[RelayState.meter_id],
+            set_={"on": newer.on, "reported_at": newer.reported_at},
+            where=newer.reported_at >= RelayState.reported_at,
+        )
+    )
 
 
 def _as_ranges(numbers: list[int]) -> Numbers:

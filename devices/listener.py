@@ -16,9 +16,10 @@ from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
 from devices.broker import LISTENER
 from devices.client import Received, Subscriber
-from devices.ingesting import KEPT_OF_OVERSIZED, Ingested, ingest
+from devices.hearing import KEPT_OF_OVERSIZED
+from devices.ingesting import Ingested, ingest
 from devices.models import DeadLetter
-from devices.rules.topic import shard_filter, topic_of
+from devices.rules.topic import topic_of, topics_of_shard
 
 log = logging.getLogger("pilotshare.listener")
 
@@ -46,9 +47,8 @@ def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: thr
         ).fetchone()
         if asked is None or not asked[0]:
             raise AlreadyListening("已有一个采集进程以 %(name)s 运行，请先停止它。", name=name)
-        subscriber = Subscriber(
-            url, name=name, username=LISTENER, password=password, topics=[shard_filter(shard) for shard in shards]
-        )
+        topics = [topic for shard in shards for topic in topics_of_shard(shard)]
+        subscriber = Subscriber(url, name=name, username=LISTENER, password=password, topics=topics)
         try:
             while not stop.is_set():
                 if not subscriber.alive or subscriber.taken_over:
@@ -73,6 +73,8 @@ def _keep(subscriber: Subscriber, batch: list[Received], stop: threading.Event) 
         for result in results:
             for told in result.acknowledgements:
                 subscriber.publish(topic_of(told.code, "ack"), {"boot": told.boot, "upto": told.upto})
+            for topic, payload in result.answers:
+                subscriber.publish(topic, payload)
         return
 
 

@@ -154,6 +154,7 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (NoticeKind.CONDUCT, _l("履约与信用")),
     (NoticeKind.QUALIFICATION, _l("资格与到期")),
     (NoticeKind.SERVICE_REQUEST, _l("委托服务进展")),
+    (NoticeKind.METERING, _l("电表与计量")),
     (CustomerClass.EXTERNAL, _l("对外价")),
     (CustomerClass.INTERNAL, _l("内部价")),
     (Approval.NONE, _l("不需审批")),

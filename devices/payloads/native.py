@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from devices.payloads.unreadable import Unreadable, content_hash
+from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli
+from devices.payloads.heard import NOTHING, Heard, Packet
+from devices.payloads.signature import signed_body
+from devices.payloads.unreadable import Unreadable
 from devices.rules.sample import Sample
 
-SUFFIXES = frozenset({"data"})
+SIGNED = "signed"
 MOST_READINGS = 500
-HIGHEST_W = Decimal(10**9)
-HIGHEST_WH = Decimal(10**12)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -27,6 +28,7 @@ class Reading(msgspec.Struct, frozen=True):
     power_w: Decimal | None = None
     energy_wh: Decimal | None = None
     running: bool | None = None
+    count: Count | None = None
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -36,41 +38,48 @@ class Message(msgspec.Struct, frozen=True):
     backfill: bool = False
 
 
+class Relay(msgspec.Struct, frozen=True):
+    on: bool
+
+
 _decoder = msgspec.json.Decoder(Message)
+_relay = msgspec.json.Decoder(Relay)
 
 
-def read(payload: bytes) -> list[Sample]:
+def read(packet: Packet) -> Heard:
     """The readings of one message. Errors: ``Unreadable`` naming the field."""
-    try:
-        message = _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise Unreadable("invalid_field", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable("not_json", str(error)) from error
-    return [_sample(message.boot, reading) for reading in message.readings]
+    match packet.suffix:
+        case "data":
+            return _read(packet.payload, key_id=None)
+        case "signed":
+            body, key_id = signed_body(packet)
+            return _read(body, key_id=key_id)
+        case "relay":
+            return Heard(relays=[("", decoded(_relay, packet.payload).on)])
+        case "status":
+            return NOTHING
+    raise Unreadable("wrong_topic", f"a native meter does not speak under {packet.suffix[:60]}")
+
+
+def _read(payload: bytes, *, key_id: int | None) -> Heard:
+    message = decoded(_decoder, payload)
+    samples = [("", _sample(message.boot, reading)) for reading in message.readings]
+    return Heard(samples, backfill=message.backfill, key_id=key_id)
 
 
 def _sample(boot: int, reading: Reading) -> Sample:
     power = milli(reading.power_w, "power_w", highest=HIGHEST_W)
     energy = milli(reading.energy_wh, "energy_wh", highest=HIGHEST_WH)
-    if power is None and energy is None and reading.running is None:
-        raise Unreadable("says_nothing", f"reading {reading.seq} has none of power_w, energy_wh, running")
-    taken_at = EPOCH + timedelta(milliseconds=reading.at_ms)
+    if power is None and energy is None and reading.running is None and reading.count is None:
+        raise Unreadable("says_nothing", f"reading {reading.seq} has none of power_w, energy_wh, running, count")
+    told = (reading.at_ms, power, energy, reading.running)
     return Sample(
-        taken_at,
+        EPOCH + timedelta(milliseconds=reading.at_ms),
         boot,
         reading.seq,
         power,
         energy,
         reading.running,
-        content_hash(reading.at_ms, power, energy, reading.running),
+        content_hash(*told) if reading.count is None else content_hash(*told, reading.count),
+        reading.count,
     )
-
-
-def milli(value: Decimal | None, field: str, *, highest: Decimal) -> int | None:
-    """Thousandths, exactly or cut off: a meter does not know its last digit. Errors: ``Unreadable``."""
-    if value is None:
-        return None
-    if not value.is_finite() or not 0 <= value <= highest:
-        raise Unreadable("out_of_range", f"{field} must be from 0 to {highest:f}, not {value}")
-    return int(value * 1000)

@@ -8,12 +8,11 @@ from decimal import Decimal
 import msgspec
 
 from app.kernel.clock import FACILITY_ZONE
-from devices.payloads.native import HIGHEST_W, HIGHEST_WH, milli
-from devices.payloads.unreadable import Unreadable, content_hash
+from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli
+from devices.payloads.heard import NOTHING, Heard, Packet
+from devices.payloads.unreadable import Unreadable
 from devices.rules.sample import Sample
 
-SUFFIXES = frozenset({"tele/SENSOR"})
-WITHOUT_READINGS = frozenset({"tele/LWT", "tele/STATE", "tele/INFO1", "tele/INFO2", "tele/INFO3"})
 EARLIEST_YEAR = 2000
 
 
@@ -30,14 +29,21 @@ class Sensor(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Sensor)
 
 
-def read(payload: bytes) -> list[Sample]:
+def read(packet: Packet) -> Heard:
     """The one reading of a message; the phases of a three-phase meter are added up. Errors: ``Unreadable``."""
-    try:
-        sensor = _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise Unreadable("invalid_field", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable("not_json", str(error)) from error
+    match packet.suffix:
+        case "tele/SENSOR":
+            return Heard([("", _sample(decoded(_decoder, packet.payload)))])
+        case "tele/LWT":
+            return Heard(online=packet.payload == b"Online")
+        case "stat/POWER":
+            return Heard(relays=[("", packet.payload == b"ON")])
+        case "tele/STATE" | "tele/INFO1" | "tele/INFO2" | "tele/INFO3" | "stat/RESULT":
+            return NOTHING
+    raise Unreadable("wrong_topic", f"a Tasmota meter does not speak under {packet.suffix[:60]}")
+
+
+def _sample(sensor: Sensor) -> Sample:
     try:
         local = datetime.fromisoformat(sensor.time)
         taken_at = (local if local.tzinfo else local.replace(tzinfo=FACILITY_ZONE)).astimezone(UTC)
@@ -48,9 +54,7 @@ def read(payload: bytes) -> list[Sample]:
     power = milli(_summed(sensor.energy.power, "ENERGY.Power"), "ENERGY.Power", highest=HIGHEST_W)
     total = _summed(sensor.energy.total, "ENERGY.Total")
     energy = milli(None if total is None else total * 1000, "ENERGY.Total", highest=HIGHEST_WH)
-    return [
-        Sample(taken_at.replace(microsecond=0), 0, 0, power, energy, None, content_hash(sensor.time, power, energy))
-    ]
+    return Sample(taken_at.replace(microsecond=0), 0, 0, power, energy, None, content_hash(sensor.time, power, energy))
 
 
 def _summed(value: Decimal | list[Decimal] | None, field: str) -> Decimal | None:

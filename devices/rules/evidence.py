@@ -1,4 +1,4 @@
-"""How use is known, and which way a meter speaks."""
+"""How use is known, what may be doubted about it, and which way a meter speaks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,29 @@ class Evidence(StrEnum):
     ENTERED = "entered"
 
 
+class Flag(StrEnum):
+    """What a person should know about a session before it is paid for."""
+
+    GAP = "gap"  # the meter fell silent during it
+    ENERGY_ESTIMATED = "energy_estimated"  # the counter was reset, or jumped
+    CUT = "cut"  # one run across two reservations, cut at the boundary
+    NEXT_WAS_THERE = "next_was_there"  # it went on into the time of the next reservation
+    UNPAIRED_NUMBERS = "unpaired_numbers"  # numbers between its readings are missing
+    SILENT_METER = "silent_meter"  # booked and perhaps used, but the meter said nothing
+    CLOCK_UNSURE = "clock_unsure"  # the meter's clock was away from ours
+
+
+class LateCause(StrEnum):
+    """Why a session behind an issued invoice would be another one now."""
+
+    LATE_READINGS = "late_readings"
+    NEW_PROFILE = "new_profile"
+    OTHER_RESERVATION = "other_reservation"
+
+
 class Dialect(StrEnum):
     NATIVE = "native"
     TASMOTA = "tasmota"
+    SHELLY = "shelly"
+    ZIGBEE2MQTT = "zigbee2mqtt"
+    SPARKPLUG = "sparkplug"

@@ -13,7 +13,8 @@ class Sample:
     Samples sort by time, then by the meter's own counting. ``boot`` and ``seq`` are both zero
     where a meter does not count. What the meter did not say is ``None``.
 
-    Units: milliwatts; milliwatt-hours of a counter that only grows until it is reset; UTC.
+    Units: milliwatts; milliwatt-hours of a counter that only grows until it is reset; ``count`` in what
+    the instrument itself counts (runs, samples, pieces), growing likewise; UTC.
     """
 
     taken_at: datetime
@@ -23,3 +24,4 @@ class Sample:
     energy_mwh: int | None
     running: bool | None
     content_hash: bytes
+    count: int | None = None

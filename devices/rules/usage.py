@@ -60,7 +60,7 @@ class Usage:
     """A stored usage session as later stages see it."""
 
     session_id: int
-    meter_id: int
+    meter_id: int | None
     equipment_id: int
     reservation_id: int | None
     organization_id: int | None

@@ -36,7 +36,8 @@ from billing.invoicing import issue_month
 from billing.models import Charge, Evaluation, Invoice
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
-from devices.ingesting import WireMessage, ingest
+from devices.hearing import WireMessage
+from devices.ingesting import ingest
 from devices.metering import meter_readings
 from devices.models import Meter, UsageSession
 from devices.rules.topic import shard_of, topic_of

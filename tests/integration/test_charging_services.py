@@ -27,7 +27,8 @@ from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.words import ChargeKind, ChargeState, RevenueCategory
 from billing.statements import charges_of_request, evidence_path
-from devices.ingesting import WireMessage, ingest
+from devices.hearing import WireMessage
+from devices.ingesting import ingest
 from devices.metering import meter_readings
 from devices.models import UsageSession
 from devices.rules.evidence import Evidence

@@ -27,7 +27,7 @@ def test_the_audit_log_only_grows(session):
 def test_a_reading_only_grows(session):
     session.execute(text("SELECT make_month('reading', '2026-01-01')"))
     session.execute(
-        text("INSERT INTO reading VALUES (1, '2026-01-02Z', 1, 1, 'x', '2026-01-02Z', 1, 5, 5, NULL, false)")
+        text("INSERT INTO reading VALUES (1, '2026-01-02Z', 1, 1, 'x', '2026-01-02Z', 1, 5, 5, NULL, false, 1)")
     )
     session.commit()
     for change in ("UPDATE reading SET power_mw = 0", "DELETE FROM reading"):

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from devices.ingesting import WireMessage, ingest
+from devices.hearing import WireMessage
+from devices.ingesting import ingest
 from devices.models import DeadLetter, DisputedReading, ReceivedSequence
 from devices.rules.evidence import Dialect
 from devices.rules.topic import shard_of, topic_of

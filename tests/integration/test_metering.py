@@ -46,8 +46,8 @@ def store(session: Session, meter_id: int, rows: list[dict]) -> None:
     session.execute(
         text(
             "INSERT INTO reading"
-            " (meter_id, taken_at, boot, seq, content_hash, received_at, message_id, power_mw, energy_mwh)"
-            " VALUES (:meter, :at, 1, :seq, int8send(:seq), :at, 1, :power, :energy) ON CONFLICT DO NOTHING"
+            " (meter_id, taken_at, boot, seq, content_hash, received_at, message_id, power_mw, energy_mwh, batch_id)"
+            " VALUES (:meter, :at, 1, :seq, int8send(:seq), :at, 1, :power, :energy, 1) ON CONFLICT DO NOTHING"
         ),
         [{"meter": meter_id, **row} for row in rows],
     )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.payloads import native, tasmota
+from devices.payloads.heard import Packet
 from devices.payloads.unreadable import Unreadable
 
 GOOD = {
@@ -17,12 +18,22 @@ GOOD = {
 }
 
 
+NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
+
+
+SUFFIXES = {native: "data", tasmota: "tele/SENSOR"}
+
+
+def samples_of(dialect, suffix, payload):
+    return [sample for _, sample in dialect.read(Packet(suffix, payload, NOW)).samples]
+
+
 def native_bytes(**changes) -> bytes:
     return json.dumps({**GOOD, **changes}).encode()
 
 
 def test_a_native_message_is_read_in_thousandths():
-    (sample,) = native.read(native_bytes())
+    (sample,) = samples_of(native, "data", native_bytes())
     assert (sample.boot, sample.seq, sample.power_mw, sample.energy_mwh) == (7, 1, 1_234_500, 12_345)
     assert sample.taken_at == datetime(2026, 11, 18, 11, 6, 40, tzinfo=UTC)
 
@@ -44,14 +55,14 @@ def test_a_native_message_is_read_in_thousandths():
 )
 def test_what_cannot_be_read_says_which_field(payload, reason, named):
     with pytest.raises(Unreadable) as caught:
-        native.read(payload)
+        samples_of(native, "data", payload)
     assert caught.value.reason == reason
     assert named in str(caught.value)
 
 
 def test_tasmota_speaks_local_time_kilowatt_hours_and_phases():
     said = {"Time": "2026-10-26T17:28:45", "ENERGY": {"Total": [1.5, 0.25], "Power": [100, 20], "Today": 0.1}}
-    (sample,) = tasmota.read(json.dumps(said).encode())
+    (sample,) = samples_of(tasmota, "tele/SENSOR", json.dumps(said).encode())
     assert sample.taken_at == datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)
     assert (sample.power_mw, sample.energy_mwh) == (120_000, 1_750_000)
 
@@ -70,7 +81,7 @@ def test_tasmota_speaks_local_time_kilowatt_hours_and_phases():
 )
 def test_a_number_that_no_plug_can_mean_is_named(energy, named):
     with pytest.raises(Unreadable, match=named):
-        tasmota.read(b'{"Time":"2026-01-02T03:04:05","ENERGY":{' + energy + b"}}")
+        samples_of(tasmota, "tele/SENSOR", b'{"Time":"2026-01-02T03:04:05","ENERGY":{' + energy + b"}}")
 
 
 NUMBERS = st.decimals(allow_nan=True, allow_infinity=True).map(str) | st.from_regex(
@@ -88,7 +99,7 @@ def test_no_number_however_odd_does_anything_but_be_read_or_kept_aside(power, to
     ]
     for dialect, said in told:
         try:
-            (sample,) = dialect.read(said.encode())
+            (sample,) = samples_of(dialect, SUFFIXES[dialect], said.encode())
             assert 0 <= sample.power_mw < 2**63
         except Unreadable:
             continue
@@ -126,6 +137,6 @@ def test_no_number_however_odd_does_anything_but_be_read_or_kept_aside(power, to
 def test_no_bytes_do_anything_but_be_read_or_kept_aside(payload):
     for dialect in (native, tasmota):
         try:
-            dialect.read(payload)
+            samples_of(dialect, SUFFIXES[dialect], payload)
         except Unreadable:
             continue

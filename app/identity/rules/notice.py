@@ -20,6 +20,7 @@ class NoticeKind(StrEnum):
     CONDUCT = "conduct"
     QUALIFICATION = "qualification"
     SERVICE_REQUEST = "service_request"
+    METERING = "metering"
 
 
 class MailState(StrEnum):

@@ -259,10 +259,11 @@ def _use(session: Session, row: Reservation) -> dict[str, Any]:
     changing = (row.state in AGREED and row.during.start - SETTLES_AFTER < now < row.during.end + SETTLES_AFTER) or any(
         one.open for one in sessions
     )
+    meter_id = next((one.meter_id for one in sessions if one.meter_id is not None), None)
     return {
         "sessions": sessions,
         "charges": charges,
-        "curve": _curve(session, row, sessions[0].meter_id) if sessions else None,
+        "curve": _curve(session, row, meter_id) if meter_id is not None else None,
         "live": live_states(session, [row.equipment_id], at=now)[row.equipment_id] if changing else None,
         "changing": changing,
     }

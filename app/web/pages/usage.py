@@ -111,10 +111,9 @@ def session(session_id: int) -> str:
         late=database.scalars(
             select(LateChange).where(LateChange.usage_session_id == session_id, LateChange.resolved_at.is_(None))
         ).all(),
-        curve=curve(
-            database, meter_id=one.meter_id, within=window, reserved=reservation.during if reservation else None
-        ),
-        meter=meter(database, one.meter_id),
+        curve=one.meter_id
+        and curve(database, meter_id=one.meter_id, within=window, reserved=reservation.during if reservation else None),
+        meter=one.meter_id and meter(database, one.meter_id),
         river=evidence_path(database, "usage", usage_id=session_id),
     )
 

@@ -1,0 +1,216 @@
+"""Find out who says what in a batch of messages; what cannot be read is kept aside with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from devices.models import DeviceKey, Meter, WireMemory
+from devices.payloads import native, shelly, sparkplug, tasmota, zigbee2mqtt
+from devices.payloads.heard import Heard, Packet, PublicKey
+from devices.payloads.unreadable import Unreadable
+from devices.rules.evidence import Dialect
+from devices.rules.sample import Sample
+from devices.rules.topic import MeterTopic, read_topic, sparkplug_topic, topic_of
+
+LARGEST_MESSAGE = 256 * 1024
+KEPT_OF_OVERSIZED = 4096
+CLOCK_AHEAD = timedelta(minutes=5)
+
+READERS = {
+    Dialect.NATIVE: native.read,
+    Dialect.TASMOTA: tasmota.read,
+    Dialect.SHELLY: shelly.read,
+    Dialect.ZIGBEE2MQTT: zigbee2mqtt.read,
+    Dialect.SPARKPLUG: sparkplug.read,
+}
+REMEMBERING = frozenset({Dialect.ZIGBEE2MQTT, Dialect.SPARKPLUG})
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """One message as it came from the broker. ``repeated`` if the broker says it may have sent it before."""
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    retained: bool = False
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One reading of one message, on its way into the table."""
+
+    meter_id: int
+    sample: Sample
+    message: WireMessage
+    backfill: bool
+    key_id: int | None
+
+    @property
+    def counted(self) -> bool:
+        return self.sample.seq > 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a batch of messages said. ``relays`` by meter; ``answers`` are (topic, payload) to publish once stored."""
+
+    told: list[Told] = field(default_factory=list)
+    aside: list[dict[str, Any]] = field(default_factory=list)
+    relays: dict[int, tuple[bool, datetime]] = field(default_factory=dict)
+    answers: list[tuple[str, bytes]] = field(default_factory=list)
+    codes: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Device:
+    """A meter with a connection of its own, and the meters that speak through it, by channel."""
+
+    id: int
+    code: str
+    dialect: Dialect
+    active: bool
+    signed_only: bool
+    channels: dict[str, tuple[int, str, bool]] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, PublicKey] = field(default_factory=dict)
+
+
+def hear(session: Session, messages: Sequence[WireMessage]) -> Batch:
+    """Read every message of a batch. A fixed number of queries; O(batch)."""
+    topics = {message.topic: read_topic(message.topic) for message in messages}
+    devices = _devices(session, {topic.code for topic in topics.values() if topic is not None})
+    before = _remember(session, devices)
+    if any(topic is not None and topic.suffix == native.SIGNED for topic in topics.values()):
+        _give_keys(session, devices)
+    batch = Batch()
+    for message in messages:
+        topic = topics[message.topic]
+        if topic is not None and (topic.downlink or message.retained):
+            continue  # our own words to the meter, or an old reading that the broker repeats
+        device = None if topic is None else devices.get(topic.code)
+        try:
+            _hear_one(batch, message, topic, device)
+        except Unreadable as unreadable:
+            batch.aside.append(_aside(message, unreadable, device.id if device else None))
+    _keep_memory(session, devices, before)
+    return batch
+
+
+def _hear_one(batch: Batch, message: WireMessage, topic: MeterTopic | None, device: _Device | None) -> None:
+    if topic is None:
+        raise Unreadable("wrong_topic", "the topic is not m/<shard>/<meter>/<what>, or names another shard")
+    if device is None:
+        raise Unreadable("unknown_meter", f"there is no meter {topic.code}")
+    if not device.active:
+        raise Unreadable("inactive_meter", f"meter {device.code} is switched off")
+    if len(message.payload) > LARGEST_MESSAGE:
+        raise Unreadable("too_large", f"{len(message.payload)} bytes, at most {LARGEST_MESSAGE}")
+    packet = Packet(
+        topic.suffix, message.payload, message.received_at, device.memory, device.keys, repeated=message.repeated
+    )
+    heard = READERS[device.dialect](packet)
+    if device.signed_only and heard.samples and heard.key_id is None:
+        raise Unreadable("unsigned", f"meter {device.code} has to sign what it says")
+    told = [_told(message, device, heard, channel, sample) for channel, sample in heard.samples]
+    for channel, on in heard.relays:
+        meter_id, _, _ = _channel(device, channel)
+        batch.relays[meter_id] = (on, message.received_at)
+    batch.told += told
+    for one in told:
+        batch.codes[one.meter_id] = device.code
+    if heard.answers:
+        topic_for = sparkplug_topic if device.dialect is Dialect.SPARKPLUG else topic_of
+        batch.answers += [(topic_for(device.code, suffix), payload) for suffix, payload in heard.answers]
+
+
+def _told(message: WireMessage, device: _Device, heard: Heard, channel: str, sample: Sample) -> Told:
+    meter_id, code, active = _channel(device, channel)
+    if not active:
+        raise Unreadable("inactive_meter", f"meter {code} is switched off")
+    if sample.taken_at > message.received_at + CLOCK_AHEAD:
+        moment = sample.taken_at.isoformat()
+        raise Unreadable("clock_ahead", f"a reading of {moment} lies in the future: set the meter's clock")
+    return Told(meter_id, sample, message, heard.backfill, heard.key_id)
+
+
+def _channel(device: _Device, channel: str) -> tuple[int, str, bool]:
+    """The meter that a channel of this device is. The device itself has its own code as a name, too."""
+    found = device.channels.get(channel) or (device.channels.get("") if channel == device.code else None)
+    if found is None:
+        raise Unreadable("unknown_channel", f"{device.code} has no meter registered for {channel[:60] or 'itself'}")
+    return found
+
+
+def _devices(session: Session, codes: set[str]) -> dict[str, _Device]:
+    if not codes:
+        return {}
+    carriers = select(Meter.id).where(Meter.code.in_(codes), Meter.carrier_id.is_(None))
+    rows = session.execute(
+        select(
+            Meter.id, Meter.code, Meter.dialect, Meter.active, Meter.signed_only, Meter.carrier_id, Meter.channel
+        ).where(or_(Meter.id.in_(carriers), Meter.carrier_id.in_(carriers)))
+    ).all()
+    devices = {
+        row.id: _Device(row.id, row.code, row.dialect, row.active, row.signed_only)
+        for row in rows
+        if row.carrier_id is None
+    }
+    for row in rows:
+        devices[row.carrier_id or row.id].channels[row.channel] = (row.id, row.code, row.active)
+    return {device.code: device for device in devices.values()}
+
+
+def _remember(session: Session, devices: Mapping[str, _Device]) -> dict[int, str]:
+    """Give the devices that need it their memory, locked in order. Returns how it was before."""
+    ids = sorted(device.id for device in devices.values() if device.dialect in REMEMBERING)
+    if not ids:
+        return {}
+    session.execute(insert(WireMemory).on_conflict_do_nothing(), [{"meter_id": number, "memory": {}} for number in ids])
+    rows = session.execute(
+        select(WireMemory.meter_id, WireMemory.memory)
+        .where(WireMemory.meter_id.in_(ids))
+        .order_by(WireMemory.meter_id)
+        .with_for_update()
+    )
+    kept: dict[int, dict[str, Any]] = dict(rows.tuples())
+    for device in devices.values():
+        device.memory = kept.get(device.id, {})
+    return {number: json.dumps(memory, sort_keys=True) for number, memory in kept.items()}
+
+
+def _keep_memory(session: Session, devices: Mapping[str, _Device], before: Mapping[int, str]) -> None:
+    for device in devices.values():
+        if device.id in before and before[device.id] != json.dumps(device.memory, sort_keys=True):
+            session.execute(
+                insert(WireMemory)
+                .values(meter_id=device.id, memory=device.memory)
+                .on_conflict_do_update(index_elements=[WireMemory.meter_id], set_={"memory": device.memory})
+            )
+
+
+def _give_keys(session: Session, devices: Mapping[str, _Device]) -> None:
+    by_id = {device.id: device for device in devices.values()}
+    for row in session.scalars(select(DeviceKey).where(DeviceKey.meter_id.in_(by_id))):
+        by_id[row.meter_id].keys[row.name] = PublicKey(row.id, row.public_key, row.valid_from, row.valid_until)
+
+
+def _aside(message: WireMessage, unreadable: Unreadable, meter_id: int | None) -> dict[str, Any]:
+    oversized = len(message.payload) > LARGEST_MESSAGE
+    return {
+        "meter_id": meter_id,
+        "topic": message.topic.replace("\0", "�"),
+        "payload": message.payload[:KEPT_OF_OVERSIZED] if oversized else message.payload,
+        "reason": unreadable.reason,
+        "detail": str(unreadable).replace("\0", "�"),
+        "received_at": message.received_at,
+    }
