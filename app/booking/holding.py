@@ -29,8 +29,9 @@ DEVICES = text(
     " SELECT DISTINCT coalesce(equipment.shares_id, equipment.id) FROM whole JOIN equipment USING (id) ORDER BY 1"
 )
 
-
 OUT_OF_THE_WAY = 1_000_000
+TRIES = 3
+"""How often the devices behind a listing may change while they are being locked."""
 
 
 class NotFree(Exception):
@@ -45,21 +46,26 @@ def devices_of(session: Session, equipment_id: int) -> list[int]:
 def lock_devices(session: Session, equipment_id: int) -> tuple[Equipment, dict[int, int]]:
     """The listing, with its devices under FOR NO KEY UPDATE and how many units each has.
 
-    Whoever books one of them waits here, in order. Errors: ``NotFound``.
+    Whoever books one of them waits here, in order. So does who changes what stands behind a listing, which
+    is why the devices are read again once they are locked. Errors: ``NotFound``; ``Conflict`` if they kept
+    changing.
     """
     devices = devices_of(session, equipment_id)
-    wanted = sorted({equipment_id, *devices})
-    rows = session.scalars(
-        select(Equipment)
-        .where(Equipment.id.in_(wanted))
-        .order_by(Equipment.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).all()
-    by_id = {row.id: row for row in rows}
-    if equipment_id not in by_id:
-        raise NotFound("没有这台设备。", field="equipment_id")
-    return by_id[equipment_id], {device: by_id[device].units for device in devices}
+    for _ in range(TRIES):
+        rows = session.scalars(
+            select(Equipment)
+            .where(Equipment.id.in_({equipment_id, *devices}))
+            .order_by(Equipment.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        by_id = {row.id: row for row in rows}
+        if equipment_id not in by_id:
+            raise NotFound("没有这台设备。", field="equipment_id")
+        before, devices = devices, devices_of(session, equipment_id)
+        if devices == before:
+            return by_id[equipment_id], {device: by_id[device].units for device in devices}
+    raise Conflict("这台设备的组成正在变更，请稍后再试。", field="equipment_id")
 
 
 def hold(session: Session, reservation_id: int, units: Mapping[int, int], blocked: Interval) -> None:

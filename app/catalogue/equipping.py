@@ -10,7 +10,16 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.catalogue.models import Accessory, ClassTerms, Equipment, EquipmentPart, OpeningHours, OwnUseWindow, Quota
+from app.catalogue.models import (
+    Accessory,
+    ClassTerms,
+    Equipment,
+    EquipmentPart,
+    OpeningHours,
+    OwnUseWindow,
+    Platform,
+    Quota,
+)
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.hours import DAY, Stretch
 from app.catalogue.rules.words import Measure, Period
@@ -135,9 +144,12 @@ def set_devices(
 ) -> None:
     """Which device this listing shares, and which parts it has; the caller says whether it is ``held`` in future.
 
-    Errors: ``Conflict`` while it is held, because its reservations hold the devices as they were;
-    ``InvalidInput`` for a chain of shared devices, a circle of parts, another platform's equipment.
+    The caller has its devices locked, as whoever books it has. Errors: ``Conflict`` while it is held, because
+    its reservations hold the devices as they were; ``InvalidInput`` for a chain of shared devices, a circle of
+    parts, another platform's equipment.
     """
+    # One change at a time on a platform: two that are right by themselves could close a circle together.
+    session.get_one(Platform, equipment.platform_id, with_for_update={"key_share": True})
     parts = set(part_ids)
     before_parts = set(session.scalars(select(EquipmentPart.part_id).where(EquipmentPart.whole_id == equipment.id)))
     if shares_id == equipment.shares_id and parts == before_parts:
