@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TypeVar
@@ -12,6 +13,8 @@ from devices.payloads.unreadable import Unreadable
 
 HIGHEST_W = Decimal(10**9)
 HIGHEST_WH = Decimal(10**12)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEAR_2000_S, YEAR_2100_S = 946_684_800, 4_102_444_800
 
 Kind = TypeVar("Kind")
 
@@ -33,6 +36,13 @@ def milli(value: Decimal | None, field: str, *, highest: Decimal) -> int | None:
     if not value.is_finite() or not 0 <= value <= highest:
         raise Unreadable("out_of_range", f"{field} must be from 0 to {highest:f}, not {value}")
     return int(value * 1000)
+
+
+def moment_of(value: Decimal | int, field: str, *, per_second: int) -> datetime:
+    """The moment that ``value`` is since 1970, to the microsecond. Errors: ``Unreadable`` outside 2000 to 2099."""
+    if not (Decimal(value).is_finite() and YEAR_2000_S * per_second <= value < YEAR_2100_S * per_second):
+        raise Unreadable("clock_not_set", f"{field} is no time from 2000 to 2099: {str(value)[:40]}")
+    return EPOCH + timedelta(microseconds=int(value * 1_000_000 // per_second))
 
 
 def content_hash(*told: object) -> bytes:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
 
-from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli
-from devices.payloads.heard import NOTHING, Heard, Packet
+from devices.payloads.fields import EPOCH, HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli
+from devices.payloads.heard import Heard, Packet
 from devices.payloads.signature import signed_body
 from devices.payloads.unreadable import Unreadable
 from devices.rules.sample import Sample
 
 SIGNED = "signed"
 MOST_READINGS = 500
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Moment = Annotated[int, msgspec.Meta(ge=946_684_800_000, le=4_102_444_800_000)]  # the years 2000 to 2099
@@ -42,8 +41,13 @@ class Relay(msgspec.Struct, frozen=True):
     on: bool
 
 
+class Status(msgspec.Struct, frozen=True):
+    online: bool | None = None
+
+
 _decoder = msgspec.json.Decoder(Message)
 _relay = msgspec.json.Decoder(Relay)
+_status = msgspec.json.Decoder(Status)
 
 
 def read(packet: Packet) -> Heard:
@@ -57,7 +61,7 @@ def read(packet: Packet) -> Heard:
         case "relay":
             return Heard(relays=[("", decoded(_relay, packet.payload).on)])
         case "status":
-            return NOTHING
+            return Heard(online=decoded(_status, packet.payload).online)
     raise Unreadable("wrong_topic", f"a native meter does not speak under {packet.suffix[:60]}")
 
 
