@@ -7,7 +7,8 @@ other until PostgreSQL breaks the deadlock, and nobody could choose a free unit 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import errors as pg
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.booking.models import Occupancy, Reservation, ReservedAccessory
 from app.booking.rules.pool import seats
 from app.booking.rules.reservation import HOLDS_SLOT
-from app.booking.rules.stock import peak
+from app.booking.rules.stock import lacking, peak
 from app.catalogue.models import Accessory, Equipment
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.interval import Interval
@@ -167,31 +168,76 @@ def hold_longer(
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """So many of an accessory somebody wants, and how many others hold when; ``held`` only where it is limited."""
+
+    accessory: Accessory
+    quantity: int
+    held: Sequence[tuple[Interval, int]]
+
+    def shortage(self, when: Interval) -> Conflict | None:
+        """Why they cannot be had then: it says how many are left."""
+        if self.accessory.stock is None:
+            return None
+        left = self.accessory.stock - peak(self.held, when)
+        if self.quantity <= left:
+            return None
+        return Conflict(
+            "附件“%(name)s”在该时段仅剩 %(left)s 件，请减少数量或更换时段。",
+            field="accessories",
+            name=self.accessory.name_zh,
+            left=max(0, left),
+        )
+
+    def out(self, within: Interval) -> list[Interval]:
+        """When they cannot be had, ascending and disjoint."""
+        stock = self.accessory.stock
+        return [] if stock is None else lacking(self.held, within, left=stock - self.quantity)
+
+
+def stocks(
+    session: Session,
+    wanted: Mapping[int, int],
+    *,
+    within: Interval,
+    platform_id: int,
+    except_id: int | None = None,
+) -> list[Stock]:
+    """The accessories that are ``wanted``, locked, and what of them is held ``within`` that time.
+
+    Shape: how many of which. Errors: ``InvalidInput`` for a quantity below one; ``NotFound``.
+    """
+    found = []
+    for accessory in _locked_accessories(session, wanted, platform_id) if wanted else ():
+        quantity = wanted[accessory.id]
+        if quantity < 1:
+            raise InvalidInput("附件数量须至少为 1。", field="accessories")
+        limited = accessory.stock is not None
+        held = _in_use(session, accessory.id, within, except_id=except_id) if limited else []
+        found.append(Stock(accessory, quantity, held))
+    return found
+
+
 def take_along(
     session: Session, reservation: Reservation, wanted: Mapping[int, int], *, when: Interval, platform_id: int
 ) -> None:
     """Take accessories along, if never more are in use at once than there are.
 
-    Errors: ``InvalidInput`` for a quantity below one; ``NotFound``; ``Conflict`` that says how many are left.
+    Errors: as :func:`stocks`; ``Conflict`` that says how many are left.
     """
-    for accessory in _locked_accessories(session, wanted, platform_id):
-        quantity = wanted[accessory.id]
-        if quantity < 1:
-            raise InvalidInput("附件数量须至少为 1。", field="accessories")
-        if accessory.stock is not None:
-            left = accessory.stock - peak(_in_use(session, accessory.id, when, except_id=reservation.id), when)
-            if quantity > left:
-                raise Conflict(
-                    "附件“%(name)s”在该时段仅剩 %(left)s 件，请减少数量或更换时段。",
-                    field="accessories",
-                    name=accessory.name_zh,
-                    left=max(0, left),
-                )
-        known = session.get(ReservedAccessory, (reservation.id, accessory.id))
+    for stock in stocks(session, wanted, within=when, platform_id=platform_id, except_id=reservation.id):
+        if (shortage := stock.shortage(when)) is not None:
+            raise shortage
+        known = session.get(ReservedAccessory, (reservation.id, stock.accessory.id))
         if known is None:
-            session.add(ReservedAccessory(reservation_id=reservation.id, accessory_id=accessory.id, quantity=quantity))
+            session.add(
+                ReservedAccessory(
+                    reservation_id=reservation.id, accessory_id=stock.accessory.id, quantity=stock.quantity
+                )
+            )
         else:
-            known.quantity = quantity
+            known.quantity = stock.quantity
     session.flush()
 
 
@@ -207,15 +253,18 @@ def _locked_accessories(session: Session, wanted: Mapping[int, int], platform_id
     return list(rows)
 
 
-def _in_use(session: Session, accessory_id: int, when: Interval, *, except_id: int) -> list[tuple[Interval, int]]:
-    rows = session.execute(
+def _in_use(
+    session: Session, accessory_id: int, when: Interval, *, except_id: int | None
+) -> list[tuple[Interval, int]]:
+    query = (
         select(Reservation.during, ReservedAccessory.quantity)
         .join(ReservedAccessory, ReservedAccessory.reservation_id == Reservation.id)
         .where(
             ReservedAccessory.accessory_id == accessory_id,
             Reservation.state.in_(HOLDS_SLOT),
             Reservation.during.op("&&")(when),
-            Reservation.id != except_id,
         )
     )
-    return [(during, quantity) for during, quantity in rows]
+    if except_id is not None:
+        query = query.where(Reservation.id != except_id)
+    return [(during, quantity) for during, quantity in session.execute(query)]

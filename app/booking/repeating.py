@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from app.booking.admitting import obstacles
 from app.booking.availability import SOUGHT_AROUND, bookable_stretches
 from app.booking.changing import both_locked, give_up, move_together
-from app.booking.holding import lock_devices
+from app.booking.holding import Stock, lock_devices, stocks
 from app.booking.models import Reservation, Series
 from app.booking.reserving import locked_listing, reserve
-from app.booking.rules.free import nearest_free
+from app.booking.rules.free import free_stretches, nearest_free
 from app.booking.rules.request import violations
 from app.booking.rules.reservation import NOT_BEGUN, ReservationState
 from app.booking.terms import class_for, terms_of
@@ -38,11 +38,15 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One date of a series as it would stand now: ``refusal`` says why not, ``alternatives`` where else."""
+    """One date of a series as it would stand now: ``refusal`` says why not, ``alternatives`` where else.
+
+    ``too_early`` is for a date that nobody could reserve yet, because it lies beyond how far ahead one may.
+    """
 
     when: Interval
     refusal: Refusal | None
     alternatives: tuple[Interval, ...]
+    too_early: bool = False
 
 
 def preview(
@@ -53,10 +57,12 @@ def preview(
     organization_id: int,
     person_id: int,
     at: datetime,
+    accessories: Mapping[int, int] | None = None,
 ) -> list[Occurrence]:
     """What would become of each date, those before it counted along. Nothing is held.
 
     The reservations around are read once for the whole series; quotas and requirements for each date.
+    Shape: ``accessories`` is how many of which each date takes along. Errors: as :func:`holding.stocks`.
     """
     if not whens:
         return []
@@ -64,9 +70,10 @@ def preview(
     customer_class = class_for(session, equipment, organization_id, on=local_date(at))
     terms = terms_of(session, equipment, at=at, customer_class=customer_class)
     window = Interval(min(when.start for when in whens), max(when.end for when in whens))
-    free = bookable_stretches(
-        session, equipment, window.padded(before=SOUGHT_AROUND, after=SOUGHT_AROUND), terms=terms, at=at
-    )
+    around = window.padded(before=SOUGHT_AROUND, after=SOUGHT_AROUND)
+    free = bookable_stretches(session, equipment, around, terms=terms, at=at)
+    wanted = stocks(session, accessories or {}, within=around, platform_id=equipment.platform_id)
+    complete = free_stretches(free, (when for stock in wanted for when in stock.out(around)))
     found: list[Occurrence] = []
     agreed: list[Interval] = []
     for when in whens:
@@ -85,18 +92,20 @@ def preview(
         clashes = any(terms.blocked(when).overlaps(terms.blocked(other)) for other in agreed)
         if refusal is None and (clashes or not any(stretch.encloses(when) for stretch in free)):
             refusal = SlotTaken("这段时间已被预约，请从最近的空闲时段中选择。")
+        if refusal is None:  # dates of one series never overlap, so none takes an accessory from another
+            refusal = _shortage(wanted, when)
         alternatives: tuple[Interval, ...] = ()
         if refusal is None:
             agreed.append(when)
         else:
-            near = nearest_free(when, free=free, step=terms.step, not_before=at + terms.notice, count=2 * OFFERED)
+            near = nearest_free(when, free=complete, step=terms.step, not_before=at + terms.notice, count=2 * OFFERED)
             alternatives = tuple(
                 offer
                 for offer in near
                 if not violations(offer, terms=terms, at=at)
                 and not any(offer.overlaps(other) for other in (*agreed, *whens) if other != when)
             )[:OFFERED]
-        found.append(Occurrence(when, refusal, alternatives))
+        found.append(Occurrence(when, refusal, alternatives, too_early=when.start > at + terms.advance))
     return found
 
 
@@ -110,12 +119,14 @@ def reserve_series(
     person_id: int,
     at: datetime,
     purpose: str = "",
+    accessories: Mapping[int, int] | None = None,
     idempotency_key: str | None = None,
     skip_conflicts: bool = False,
 ) -> tuple[Series, list[Occurrence]]:
     """Reserve every date, or with ``skip_conflicts`` those that can be had; returns what was left out.
 
-    Shape: ``rule`` is kept as it was given, for people to read. Errors: as :func:`reserving.reserve`, with
+    Shape: ``rule`` is kept as it was given, for people to read; ``accessories`` is how many of which each date
+    takes along. Errors: as :func:`reserving.reserve`, with
     the date as ``starts_at`` fact, and nothing is reserved then; ``Conflict`` when no date can be had.
     """
     if not whens:
@@ -146,6 +157,7 @@ def reserve_series(
                     person_id=person_id,
                     at=at,
                     purpose=purpose,
+                    accessories=accessories,
                     series_id=series.id,
                     listing=listing,
                 )
@@ -195,6 +207,10 @@ def dates_of(session: Session, series_id: int) -> Sequence[Reservation]:
     return session.scalars(
         select(Reservation).where(Reservation.series_id == series_id).order_by(Reservation.during)
     ).all()
+
+
+def _shortage(wanted: Sequence[Stock], when: Interval) -> Refusal | None:
+    return next((short for stock in wanted if (short := stock.shortage(when)) is not None), None)
 
 
 def _affected(session: Session, reservation: Reservation, reach: Reach, *, at: datetime) -> list[Reservation]:

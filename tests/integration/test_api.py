@@ -185,3 +185,19 @@ def test_a_series_is_looked_at_reserved_once_and_given_back(sign_in, world):
     gone = client.delete(address)
     assert [one["state"] for one in gone.json["reservations"]] == ["cancelled", "cancelled"]
     assert client.delete(address).status_code == 409
+
+
+def test_every_date_of_a_series_takes_accessories_along(sign_in, world, session):
+    probe = makers.accessory(session, of=session.get_one(Equipment, world).platform, stock=2).id
+    session.commit()
+    client = sign_in(0)
+    wish = {"equipment_id": world, **slot(), "every": "day", "times": 2}
+
+    def with_probes(quantity: int, path: str = ""):
+        body = {**wish, "accessories": [{"accessory_id": probe, "quantity": quantity}]}
+        return client.post(f"/api/v1/series{path}", json=body)
+
+    assert [one["free"] for one in with_probes(3, "/preview").json] == [False, False]
+    assert with_probes(3).json["field"] == "accessories"
+    made = with_probes(2).json
+    assert [one["accessories"] for one in made["reservations"]] == [[{"accessory_id": probe, "quantity": 2}]] * 2

@@ -11,9 +11,9 @@ from app.booking.repeating import Reach, cancel_series, dates_of, move_series, p
 from app.booking.reserving import reserve
 from app.booking.rules.recurrence import Every, Recurrence, occurrences
 from app.booking.rules.reservation import ReservationState
-from app.catalogue.models import Quota
+from app.catalogue.models import Equipment, Quota
 from app.catalogue.rules.words import Measure, Period
-from app.kernel.errors import Conflict, InvalidInput, SlotTaken
+from app.kernel.errors import Conflict, InvalidInput, NotFound, SlotTaken
 from app.kernel.interval import Interval
 from tests import makers
 from tests.makers import BEGINNING
@@ -155,3 +155,58 @@ def test_what_has_begun_stays_when_the_rest_is_cancelled(session, wish):
     assert slots(session, series) == whens[:1]
     with pytest.raises(Conflict):
         cancel_series(session, first.id, reach=Reach.ALL, by=wish["person_id"], at=during, reason="示例")
+
+
+@pytest.fixture
+def probe(session, wish):
+    """Three of an accessory on the platform; another firm's equipment there takes two along on some date."""
+    platform = session.get_one(Equipment, wish["equipment_id"]).platform
+    made = makers.accessory(session, of=platform, stock=3)
+
+    def lent(when: Interval) -> None:
+        other = makers.equipment(session, of=platform).id
+        reserve(session, when=when, accessories={made.id: 2}, **{**wish, "equipment_id": other})
+
+    return made, lent
+
+
+def test_each_date_takes_its_accessories_along_and_moves_with_them(session, wish, probe):
+    accessory, _ = probe
+    whens = weekly(3, hours(2, 4))
+    series, _ = reserve_series(session, whens=whens, rule={}, accessories={accessory.id: 3}, **wish)
+    later = whens[0].shifted(timedelta(hours=1))
+    move_series(session, dates_of(session, series.id)[0].id, reach=Reach.ALL, when=later, by=wish["person_id"], at=NOW)
+    taken = [[(row.accessory_id, row.quantity) for row in one.accessories] for one in dates_of(session, series.id)]
+    assert taken == [[(accessory.id, 3)]] * 3
+
+
+def test_a_preview_names_the_date_on_which_an_accessory_is_out_of_stock(session, wish, probe):
+    accessory, lent = probe
+    whens = weekly(3, hours(2, 4))
+    lent(whens[1].shifted(timedelta(hours=1)))
+    found = preview(session, whens=whens, accessories={accessory.id: 2}, **wish)
+    assert [one.refusal is None for one in found] == [True, False, True]
+    assert found[1].refusal.field == "accessories"
+    assert found[1].refusal.facts["left"] == 1
+    assert found[1].alternatives[0] == whens[1].shifted(-timedelta(hours=1))
+    assert all(one.refusal is None for one in preview(session, whens=whens, accessories={accessory.id: 1}, **wish))
+    with pytest.raises(InvalidInput):
+        preview(session, whens=whens, accessories={accessory.id: 0}, **wish)
+    with pytest.raises(NotFound):
+        preview(
+            session, whens=whens, accessories={makers.accessory(session, of=makers.platform(session)).id: 1}, **wish
+        )
+
+
+def test_a_series_leaves_out_the_date_without_the_accessory_or_is_refused_whole(session, wish, probe):
+    accessory, lent = probe
+    whens = weekly(3, hours(2, 4))
+    lent(whens[1])
+    with pytest.raises(Conflict) as refused, session.begin_nested():
+        reserve_series(session, whens=whens, rule={}, accessories={accessory.id: 2}, **wish)
+    assert refused.value.facts["starts_at"] == whens[1].start
+    series, left_out = reserve_series(
+        session, whens=whens, rule={}, accessories={accessory.id: 2}, skip_conflicts=True, **wish
+    )
+    assert slots(session, series) == [whens[0], whens[2]]
+    assert [one.when for one in left_out] == [whens[1]]

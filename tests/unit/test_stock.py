@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.booking.rules.stock import peak
+from app.booking.rules.stock import lacking, peak
 from app.kernel.interval import Interval
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -55,3 +55,13 @@ def test_the_peak_is_the_busiest_minute(held, within):
         if within.contains(moment)
     )
     assert peak(held, within) == busiest
+
+
+@given(st.lists(st.tuples(spans, st.integers(1, 5)), max_size=10), spans, st.integers(-1, 12))
+def test_a_slot_of_its_own_lacks_nothing_exactly_where_the_peak_leaves_enough(held, within, left):
+    missing = lacking(held, within, left=left)
+    assert any(gone.overlaps(within) for gone in missing) is (peak(held, within) > left)
+    for moment in (MIDNIGHT + timedelta(minutes=number) for number in range(60)):
+        if within.contains(moment):
+            one = Interval(moment, moment + timedelta(minutes=1))
+            assert any(gone.encloses(one) for gone in missing) is (peak(held, one) > left)

@@ -38,6 +38,11 @@ def interval_of(told: dict[str, Any]) -> Interval:
         raise InvalidInput("结束时间须晚于开始时间。", field="ends_at") from error
 
 
+def taken_along(told: dict[str, Any]) -> dict[int, int]:
+    """How many of which accessory."""
+    return {one["accessory_id"]: one["quantity"] for one in told["accessories"]}
+
+
 def idempotency_key() -> str | None:
     """The key under which a repeated request is the same one. Errors: ``InvalidInput``."""
     key = request.headers.get("Idempotency-Key") or None
@@ -91,7 +96,7 @@ def create(told: dict[str, Any]) -> Reservation:
             at=now,
             purpose=told["purpose"],
             idempotency_key=key,
-            accessories={one["accessory_id"]: one["quantity"] for one in told["accessories"]},
+            accessories=taken_along(told),
         )
         if when.start <= now:
             reconsider(session, made.equipment_id, since=when.start)

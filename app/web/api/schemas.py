@@ -77,6 +77,12 @@ class SeriesWishIn(Schema):
     until = fields.Date(load_default=None)
     times = fields.Integer(load_default=None, strict=True, validate=validate.Range(1, MOST_DATES))
     dates = fields.List(fields.Date(), load_default=list, validate=validate.Length(max=MOST_DATES))
+    accessories = fields.List(
+        fields.Nested(TakenAlong),
+        load_default=list,
+        validate=validate.Length(max=50),
+        metadata={"description": "what each date takes along"},
+    )
 
 
 class SeriesIn(SeriesWishIn):

@@ -18,7 +18,7 @@ from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import NotFound
 from app.web.access import acting_organization, bounds, requires
-from app.web.api.reservations import idempotency_key, interval_of
+from app.web.api.reservations import idempotency_key, interval_of, taken_along
 from app.web.api.schemas import OccurrenceOut, SeriesCancelIn, SeriesIn, SeriesOut, SeriesWishIn
 from app.web.errors import sentence
 
@@ -41,6 +41,7 @@ def look(told: dict[str, Any]) -> list[dict[str, Any]]:
             organization_id=organization_id,
             person_id=person_id,
             at=clock.now(),
+            accessories=taken_along(told),
         )
     )
     return [_occurrence(one) for one in found]
@@ -65,6 +66,7 @@ def create(told: dict[str, Any]) -> dict[str, Any]:
             person_id=person_id,
             at=clock.now(),
             purpose=told["purpose"],
+            accessories=taken_along(told),
             idempotency_key=key,
             skip_conflicts=told["skip_conflicts"],
         )
