@@ -29,13 +29,16 @@ def decoded(decoder: msgspec.json.Decoder[Kind], payload: bytes | str) -> Kind:
         raise Unreadable("not_json", str(error)) from error
 
 
-def milli(value: Decimal | None, field: str, *, highest: Decimal) -> int | None:
-    """Thousandths, exactly or cut off: a meter does not know its last digit. Errors: ``Unreadable``."""
+def milli(value: Decimal | None, field: str, *, highest: Decimal, factor: int = 1) -> int | None:
+    """Thousandths of ``value`` × ``factor``, exactly or cut off: a meter does not know its last digit.
+
+    ``highest`` bounds the product. Judged before arithmetic, which raises at 1e9999999. Errors: ``Unreadable``.
+    """
     if value is None:
         return None
-    if not value.is_finite() or not 0 <= value <= highest:
-        raise Unreadable("out_of_range", f"{field} must be from 0 to {highest:f}, not {value}")
-    return int(value * 1000)
+    if not value.is_finite() or not 0 <= value <= highest / factor:
+        raise Unreadable("out_of_range", f"{field} must be from 0 to {highest / factor:f}, not {str(value)[:60]}")
+    return int(value * factor * 1000)
 
 
 def moment_of(value: Decimal | int, field: str, *, per_second: int) -> datetime:

@@ -176,7 +176,7 @@ def _value(metric: Any, meaning: Meaning) -> int | bool | None:
             raise Unreadable("out_of_range", f"count must be a whole number from 0 to 2^62, not {number}")
         return int(number)
     highest = HIGHEST_W if meaning.quantity == "power" else HIGHEST_WH
-    return milli(number * meaning.factor, meaning.quantity, highest=highest)
+    return milli(number, meaning.quantity, highest=highest, factor=meaning.factor)
 
 
 def _number(metric: Any, field: str, quantity: str) -> Decimal:

@@ -74,7 +74,7 @@ def _sample(sensor: Sensor) -> Sample:
     taken_at = _moment(sensor.time)
     power = milli(_summed(sensor.energy.power, "ENERGY.Power"), "ENERGY.Power", highest=HIGHEST_W)
     total = _summed(sensor.energy.total, "ENERGY.Total")
-    energy = milli(None if total is None else total * 1000, "ENERGY.Total", highest=HIGHEST_WH)
+    energy = milli(total, "ENERGY.Total", highest=HIGHEST_WH, factor=1000)
     if power is None and energy is None:
         raise Unreadable("says_nothing", "ENERGY has neither Power nor Total")
     return Sample(taken_at.replace(microsecond=0), 0, 0, power, energy, None, content_hash(sensor.time, power, energy))

@@ -61,7 +61,7 @@ def read(packet: Packet) -> Heard:
     relays = [(name, device.state == "ON")] if device.state in ("ON", "OFF") else []
     told = Told(
         milli(device.power, "power", highest=HIGHEST_W),
-        milli(_watt_hours(device.energy), "energy", highest=HIGHEST_WH),
+        milli(device.energy, "energy", highest=HIGHEST_WH, factor=1000),
         _last_seen(device.last_seen),
         content_hash(packet.payload).hex()[:16],
     )
@@ -97,13 +97,6 @@ def _remember(channels: dict[str, dict[str, Any]], name: str, told: Told, receiv
     }
     if len(channels) > MOST_CHANNELS:
         del channels[min(channels, key=lambda one: channels[one]["heard"])]
-
-
-def _watt_hours(energy: Decimal | None) -> Decimal | None:
-    """Of kilowatt-hours. Left as it is where it is no number, for ``milli`` to refuse: 1e999999 times 1000 raises."""
-    if energy is None or not energy.is_finite() or abs(energy) > HIGHEST_WH:
-        return energy
-    return energy * 1000
 
 
 def _last_seen(value: int | str | None) -> int | None:

@@ -84,6 +84,83 @@ def test_a_number_that_no_plug_can_mean_is_named(energy, named):
         samples_of(tasmota, "tele/SENSOR", b'{"Time":"2026-01-02T03:04:05","ENERGY":{' + energy + b"}}")
 
 
+def test_B4_the_counter_of_today_is_not_read():
+    said = [
+        {"Time": f"2026-10-26T{clock}", "ENERGY": {"Total": 9.5, "Today": today, "Yesterday": 3.2, "Power": 0}}
+        for clock, today in (("23:59:00", 3.2), ("00:01:00", 0.0))
+    ]
+    assert [samples_of(tasmota, "tele/SENSOR", json.dumps(one).encode())[0].energy_mwh for one in said] == [
+        9_500_000
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("2018.02.04 23:17:01", datetime(2018, 2, 4, 15, 17, 1, tzinfo=UTC)),
+        ("2026-10-26T17:28:45", datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)),
+        ("2026-10-26T17:28:45+02:00", datetime(2026, 10, 26, 15, 28, 45, tzinfo=UTC)),
+        ("2026-10-26", None),
+        ("1970-01-01T00:00:12", None),
+        ("0001-01-01T00:00:00", None),
+        ("2026-13-01T00:00:00", None),
+        ("20261026T172845", None),
+    ],
+)
+def test_the_time_of_a_tasmota_is_local_and_whole(time, expected):
+    said = json.dumps({"Time": time, "ENERGY": {"Total": 1, "Power": 1}}).encode()
+    if expected is None:
+        with pytest.raises(Unreadable, match="Time"):
+            samples_of(tasmota, "tele/SENSOR", said)
+    else:
+        assert samples_of(tasmota, "tele/SENSOR", said)[0].taken_at == expected
+
+
+@pytest.mark.parametrize(
+    ("suffix", "payload", "relays"),
+    [
+        ("stat/POWER", b"ON", [("", True)]),
+        ("stat/POWER1", b"OFF", [("", False)]),
+        ("stat/POWER2", b"ON", [("POWER2", True)]),
+        ("stat/RESULT", b'{"POWER":"OFF"}', [("", False)]),
+        ("tele/STATE", b'{"Time":"x","POWER1":"ON","POWER2":"OFF","Wifi":{}}', [("", True), ("POWER2", False)]),
+        ("stat/RESULT", b'{"TelePeriod":10}', []),
+        ("tele/INFO1", b"text", []),
+        ("stat/STATUS8", b"{}", []),
+    ],
+)
+def test_what_a_tasmota_says_of_its_relays(suffix, payload, relays):
+    heard = tasmota.read(Packet(suffix, payload, NOW))
+    assert (list(heard.relays), list(heard.samples)) == (relays, [])
+
+
+def test_what_a_tasmota_cannot_mean_is_kept_aside():
+    for suffix, payload in [
+        ("stat/POWER", b"TOGGLE"),
+        ("tele/LWT", b"online"),
+        ("stat/RESULT", b"[]"),
+        ("tele/SENSOR", b'{"Time":"2026-10-26T17:28:45","AM2301":{"Temperature":20}}'),
+        ("tele/SENSOR", b'{"Time":"2026-10-26T17:28:45","ENERGY":{"Today":1}}'),
+        ("cmnd/POWER", b"ON"),
+        ("data", b"{}"),
+    ]:
+        with pytest.raises(Unreadable):
+            tasmota.read(Packet(suffix, payload, NOW))
+    assert tasmota.read(Packet("tele/LWT", b"Offline", NOW)).online is False
+
+
+def test_a_native_device_tells_state_counts_relay_status_and_backfill():
+    reading = {"seq": 1, "at_ms": 1_795_000_000_000, "running": True, "count": 12}
+    heard = native.read(Packet("data", native_bytes(readings=[reading], backfill=True), NOW))
+    ((channel, sample),) = heard.samples
+    assert (channel, sample.running, sample.count, sample.power_mw, heard.backfill) == ("", True, 12, None, True)
+    assert native.read(Packet("relay", b'{"on":true}', NOW)).relays == [("", True)]
+    assert native.read(Packet("status", b'{"online":false}', NOW)).online is False
+    assert native.read(Packet("status", b'{"firmware":"1.2"}', NOW)).online is None
+    with pytest.raises(Unreadable):
+        native.read(Packet("relay", b'{"on":"yes"}', NOW))
+
+
 NUMBERS = st.decimals(allow_nan=True, allow_infinity=True).map(str) | st.from_regex(
     r"-?[0-9]{1,40}(\.[0-9]{1,40})?(e-?[0-9]{1,7})?", fullmatch=True
 )
@@ -101,42 +178,5 @@ def test_no_number_however_odd_does_anything_but_be_read_or_kept_aside(power, to
         try:
             (sample,) = samples_of(dialect, SUFFIXES[dialect], said.encode())
             assert 0 <= sample.power_mw < 2**63
-        except Unreadable:
-            continue
-
-
-@given(
-    st.one_of(
-        st.binary(max_size=200),
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-            lambda inner: (
-                st.lists(inner, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(
-                        [
-                            "v",
-                            "boot",
-                            "readings",
-                            "seq",
-                            "at_ms",
-                            "power_w",
-                            "energy_wh",
-                            "Time",
-                            "ENERGY",
-                            "Power",
-                            "Total",
-                        ]
-                    ),
-                    inner,
-                )
-            ),
-        ).map(lambda value: json.dumps(value).encode()),
-    )
-)
-def test_no_bytes_do_anything_but_be_read_or_kept_aside(payload):
-    for dialect in (native, tasmota):
-        try:
-            samples_of(dialect, SUFFIXES[dialect], payload)
         except Unreadable:
             continue
