@@ -219,7 +219,7 @@ class PrivateBroker:
             "autosave_interval": 30,
             "max_queued_messages": 0,
             "max_queued_bytes": 512 * 1024 * 1024,
-            "max_inflight_messages": 1000,
+            "max_inflight_messages": 4000,  # as many as a listener takes before it has stored the first
             "message_size_limit": 2 * LARGEST_MESSAGE,  # what is over our own limit is kept aside with its reason
             "persistent_client_expiration": "14d",
         }

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,15 +26,16 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from app.kernel import clock
 from devices.hearing import WireMessage
+from devices.lean import LeanClient, Published
 
 log = logging.getLogger("pilotshare.mqtt")
 
 SESSION_EXPIRY_S = 7 * 24 * 3600
-RECEIVE_MAXIMUM = 1000
-QUEUE_SIZE = 4000
+RECEIVE_MAXIMUM = 4000
+MOST_WAITING = 8000  # messages, and
+MOST_BYTES = 64 * 1024 * 1024  # of payload that wait in this process while the database is away
 KEEPALIVE_S = 30
 CONNECT_LIMIT_S = 15.0
-NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
 
 
@@ -47,8 +48,40 @@ class Received:
     generation: int
 
 
-def _client(name: str, username: str, password: str, *, manual_ack: bool) -> mqtt.Client:
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=manual_ack)
+class _Inbox:
+    """What was received and not taken yet, in order. Bounded by number and by bytes."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[Received] = deque()
+        self._bytes = 0
+        self.closed = False
+
+    def put(self, portion: Sequence[Received]) -> None:
+        """Waits while it is full; then a whole portion of one read from the socket goes in."""
+        with self._changed:
+            while not self.closed and (len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES):
+                self._changed.wait()  # not reading the socket is how the broker is told to wait
+            self._waiting.extend(portion)
+            self._bytes += sum(len(received.message.payload) for received in portion)
+            self._changed.notify_all()
+
+    def take(self, most: int, wait_s: float) -> list[Received]:
+        with self._changed:
+            if not self._waiting:
+                self._changed.wait(wait_s)
+            batch = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            self._bytes -= sum(len(received.message.payload) for received in batch)
+            self._changed.notify_all()
+        return batch
+
+    def close(self) -> None:
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+
+def _as(client: mqtt.Client, username: str, password: str) -> mqtt.Client:
     client.username_pw_set(username, password)
     client.reconnect_delay_set(min_delay=1, max_delay=10)
     return client
@@ -68,25 +101,34 @@ def _connect(client: mqtt.Client, url: str) -> None:
 
 
 class Subscriber:
-    """Receives with a session that outlives this process, and acknowledges only when it is told to."""
+    """Receives with a session that outlives this process, and acknowledges only when it is told to.
+
+    ``session_lost`` once the broker had none of ours (any more): messages may be missing. Who has asked the
+    meters for them sets it back.
+    """
 
     def __init__(self, url: str, *, name: str, username: str, password: str, topics: Iterable[str]) -> None:
         self._topics = list(topics)
-        self._received: queue.Queue[Received] = queue.Queue(maxsize=QUEUE_SIZE)
+        self._inbox = _Inbox()
         self._generation = 0
         self._closing = False
+        self.session_lost = False
         self.taken_over = False
-        self._client = _client(name, username, password, manual_ack=True)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        _connect(self._client, url)
+        lean = LeanClient(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True, heard=self._hear
+        )
+        self._client = lean
+        _as(lean, username, password)
+        lean.on_connect = self._on_connect
+        lean.on_disconnect = self._on_disconnect
+        _connect(lean, url)
 
     def _on_connect(self, client: mqtt.Client, _: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             log.warning("the broker refused: %s", reason)
             return
         self._generation += 1
+        self.session_lost |= not flags.session_present
         log.info("connected; the broker %s our session", "still had" if flags.session_present else "had lost")
         client.subscribe([(topic, SubscribeOptions(qos=1, noLocal=True)) for topic in self._topics])
 
@@ -96,35 +138,28 @@ class Subscriber:
         if not self._closing:
             log.warning("disconnected: %s", reason)
 
-    def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
-        topic = message._topic.decode("utf-8", errors="replace")
-        wire = WireMessage(
-            topic, bytes(message.payload), clock.now(), retained=bool(message.retain), repeated=bool(message.dup)
+    def _hear(self, portion: Sequence[Published]) -> None:
+        now, generation = clock.now(), self._generation
+        self._inbox.put(
+            [
+                Received(
+                    WireMessage(one.topic.decode("utf-8", "replace"), one.payload, now, one.retained, one.repeated),
+                    one.mid,
+                    generation,
+                )
+                for one in portion
+            ]
         )
-        received = Received(wire, message.mid, self._generation)
-        while not self._closing:
-            try:
-                self._received.put(received, timeout=1)
-                return
-            except queue.Full:
-                continue  # not reading the socket is how the broker is told to wait
 
     def take(self, *, most: int, wait_s: float) -> list[Received]:
         """Up to ``most`` messages in the order they came; the first may take ``wait_s``."""
-        batch: list[Received] = []
-        try:
-            batch.append(self._received.get(timeout=wait_s))
-            while len(batch) < most:
-                batch.append(self._received.get_nowait())
-        except queue.Empty:
-            pass
-        return batch
+        return self._inbox.take(most, wait_s)
 
     def acknowledge(self, batch: Iterable[Received]) -> None:
         """Say that these are stored, in the order they came. Those of an older connection come again anyway."""
-        for received in batch:
-            if received.generation == self._generation and received.mid:
-                self._client.ack(received.mid, 1)
+        mids = [received.mid for received in batch if received.generation == self._generation and received.mid]
+        if mids:
+            self._client.acknowledge(mids)
 
     def publish(self, topic: str, payload: bytes | dict[str, Any]) -> None:
         told = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":"))
@@ -138,6 +173,7 @@ class Subscriber:
 
     def close(self) -> None:
         self._closing = True
+        self._inbox.close()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -161,7 +197,8 @@ class Publisher:
         self._under_way: set[int] = set()
         self._receipts_before_note: set[int] = set()
         self.refused: str | None = None
-        self._client = _client(f"meter-{username}", username, password, manual_ack=False)
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"meter-{username}", protocol=mqtt.MQTTv5)
+        self._client = _as(client, username, password)
         self._client.max_inflight_messages_set(200)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = lambda *_: self._connected.clear()

@@ -54,10 +54,7 @@ class Told:
     message: WireMessage
     backfill: bool
     key_id: int | None
-
-    @property
-    def counted(self) -> bool:
-        return self.sample.seq > 0
+    counted: bool
 
 
 @dataclass(slots=True)
@@ -140,7 +137,7 @@ def _told(message: WireMessage, device: _Device, heard: Heard, channel: str, sam
     if sample.taken_at > message.received_at + CLOCK_AHEAD:
         moment = sample.taken_at.isoformat()
         raise Unreadable("clock_ahead", f"a reading of {moment} lies in the future: set the meter's clock")
-    return Told(meter_id, sample, message, heard.backfill, heard.key_id)
+    return Told(meter_id, sample, message, heard.backfill, heard.key_id, sample.seq > 0)
 
 
 def _channel(device: _Device, channel: str) -> tuple[int, str, bool]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
+import psycopg
 from psycopg.types.multirange import Int8Multirange
-from psycopg.types.range import Int8Range
 from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.orm import Session
 
+from devices.backfilling import note_gaps
 from devices.hearing import Batch, Told, WireMessage, hear
 from devices.models import DeadLetter, DisputedReading, RelayState
 
@@ -27,9 +28,10 @@ LOCK_BOOTS = text(
     "SELECT meter_id, boot, numbers FROM received_sequence WHERE (meter_id, boot) IN"
     " (SELECT * FROM unnest(CAST(:meters AS int[]), CAST(:boots AS bigint[]))) ORDER BY meter_id, boot FOR UPDATE"
 )
-EXTEND_BOOT = text(
-    "UPDATE received_sequence SET numbers = numbers + :added WHERE meter_id = CAST(:meter AS int) AND boot = :boot"
-    " RETURNING numbers"
+EXTEND_BOOTS = text(
+    "UPDATE received_sequence AS row SET numbers = row.numbers + CAST(t.added AS int8multirange)"
+    " FROM unnest(CAST(:meters AS int[]), CAST(:boots AS bigint[]), CAST(:added AS text[])) AS t (meter, boot, added)"
+    " WHERE row.meter_id = t.meter AND row.boot = t.boot RETURNING row.meter_id, row.boot, row.numbers"
 )
 KNOWN = text(
     "SELECT t.place FROM unnest(CAST(:places AS int[]), CAST(:meters AS int[]), CAST(:times AS timestamptz[]),"
@@ -39,16 +41,20 @@ KNOWN = text(
     " AND reading.seq = t.seq AND reading.content_hash = t.hash"
 )
 MESSAGE_IDS = text("SELECT nextval(pg_get_serial_sequence('raw_message', 'id')) FROM generate_series(1, :count)")
-STORE_MESSAGES = (
-    "INSERT INTO raw_message (id, received_at, meter_id, topic, payload) OVERRIDING SYSTEM VALUE"
-    " SELECT * FROM unnest(%b::bigint[], %b::timestamptz[], %b::int[], %b::text[], %b::bytea[])"
+STORE_MESSAGES = "COPY raw_message (id, received_at, meter_id, topic, payload) FROM STDIN (FORMAT binary)"
+MESSAGE_TYPES = ("int8", "timestamptz", "int4", "text", "bytea")
+COLUMNS = (
+    "meter_id, taken_at, boot, seq, content_hash, received_at, message_id, power_mw, energy_mwh, running, count,"
+    " backfill, key_id, batch_id"
 )
-STORE_READINGS = (
-    "INSERT INTO reading (meter_id, taken_at, boot, seq, content_hash, received_at, message_id, power_mw, energy_mwh,"
-    " running, count, backfill, key_id, batch_id) SELECT *, %s::bigint FROM unnest(%b::int[], %b::timestamptz[],"
-    " %b::bigint[], %b::bigint[], %b::bytea[], %b::timestamptz[], %b::bigint[], %b::bigint[], %b::bigint[],"
-    " %b::bool[], %b::bigint[], %b::bool[], %b::int[]) ON CONFLICT DO NOTHING"
-)
+STORE_COUNTED = f"COPY reading ({COLUMNS}) FROM STDIN (FORMAT binary)"
+STORE_OTHERS = f"COPY arrived ({COLUMNS}) FROM STDIN (FORMAT binary)"
+ARRIVED = text("CREATE TEMPORARY TABLE IF NOT EXISTS arrived (LIKE reading) ON COMMIT DELETE ROWS")
+KEEP_OTHERS = text("INSERT INTO reading SELECT * FROM arrived ON CONFLICT DO NOTHING")
+READING_TYPES = (
+    "int4", "timestamptz", "int8", "int8", "bytea", "timestamptz", "int8", "int8", "int8", "bool", "int8", "bool",
+    "int4", "int8",
+)  # fmt: skip
 WAKE_METERING = text(
     "INSERT INTO metering_task (meter_id, dirty_from)"
     " SELECT * FROM unnest(CAST(:meters AS int[]), CAST(:times AS timestamptz[])) AS t (meter, since) ORDER BY meter"
@@ -103,17 +109,23 @@ def _store(session: Session, batch: Batch, result: Ingested) -> None:
     told = batch.told
     boots = sorted({(one.meter_id, one.sample.boot) for one in told if one.counted})
     received = _lock(session, boots)
-    known = _known(session, told)
+    came = {boot: [(part.lower or 0, part.upper or 0) for part in numbers] for boot, numbers in received.items()}
+    again = [one for one in told if not one.counted or _contains(came[one.meter_id, one.sample.boot], one.sample.seq)]
+    known = _known(session, again)
     fresh: list[Told] = []
     seen: dict[tuple[object, ...], bytes] = {}
     disputed: list[dict[str, Any]] = []
-    for place, one in enumerate(told):
+    came_again = set(map(id, again))
+    for one in told:
         sample = one.sample
-        boot = (one.meter_id, sample.boot)
-        key = (*boot, sample.seq) if one.counted else (one.meter_id, sample.taken_at, sample.content_hash)
-        if place in known or seen.get(key) == sample.content_hash:
+        key: tuple[object, ...]
+        if one.counted:
+            key = (one.meter_id, sample.boot, sample.seq)
+        else:
+            key = (one.meter_id, sample.taken_at, sample.content_hash)
+        if id(one) in known or seen.get(key) == sample.content_hash:
             result.known += 1
-        elif one.counted and (key in seen or _contains(received[boot], sample.seq)):
+        elif key in seen or (one.counted and id(one) in came_again):
             disputed.append(_dispute(one))
         else:
             seen[key] = sample.content_hash
@@ -124,7 +136,9 @@ def _store(session: Session, batch: Batch, result: Ingested) -> None:
     if fresh:
         _write(session, fresh)
         result.stored = len(fresh)
-    result.acknowledgements = _extend(session, boots, fresh, received, batch.codes)
+    result.acknowledgements = _extend(
+        session, boots, fresh, received, batch.codes, at=max(one.message.received_at for one in told)
+    )
 
 
 def _lock(session: Session, boots: list[tuple[int, int]]) -> dict[tuple[int, int], Numbers]:
@@ -136,7 +150,9 @@ def _lock(session: Session, boots: list[tuple[int, int]]) -> dict[tuple[int, int
 
 
 def _known(session: Session, told: list[Told]) -> set[int]:
-    """Places in the batch whose reading is stored already, to the letter."""
+    """Those whose reading is stored already, to the letter, by ``id``."""
+    if not told:
+        return set()
     rows = session.execute(
         KNOWN,
         {
@@ -148,11 +164,11 @@ def _known(session: Session, told: list[Told]) -> set[int]:
             "hashes": [one.sample.content_hash for one in told],
         },
     )
-    return {row.place for row in rows}
+    return {id(told[row.place]) for row in rows}
 
 
-def _contains(numbers: Numbers, seq: int) -> bool:
-    return any((part.lower or 0) <= seq < (part.upper or 0) for part in numbers)
+def _contains(parts: Sequence[tuple[int, int]], seq: int) -> bool:
+    return any(low <= seq < high for low, high in parts)
 
 
 def _dispute(one: Told) -> dict[str, Any]:
@@ -174,53 +190,47 @@ def _dispute(one: Told) -> dict[str, Any]:
 def _write(session: Session, fresh: list[Told]) -> None:
     messages = list({id(one.message): one for one in fresh}.values())
     for table, days in (
-        ("raw_message", {_month(one.message.received_at) for one in messages}),
-        ("reading", {_month(one.sample.taken_at) for one in fresh}),
+        ("raw_message", {one.message.received_at.date() for one in messages}),
+        ("reading", {one.sample.taken_at.date() for one in fresh}),
     ):
-        for day in sorted(days):
-            session.execute(MAKE_MONTH, {"table": table, "day": day})
+        for month in sorted({day.replace(day=1) for day in days}):  # of UTC, as the partitions are cut
+            session.execute(MAKE_MONTH, {"table": table, "day": month})
     numbers = session.scalars(MESSAGE_IDS, {"count": len(messages)}).all()
     ids = {id(one.message): number for one, number in zip(messages, numbers, strict=True)}
-    cursor = session.connection().connection.cursor()
-    cursor.execute(
-        STORE_MESSAGES,
-        (
-            list(numbers),
-            [one.message.received_at for one in messages],
-            [one.meter_id for one in messages],
-            [one.message.topic for one in messages],
-            [one.message.payload for one in messages],
-        ),
-    )
-    samples = [one.sample for one in fresh]
-    cursor.execute(
-        STORE_READINGS,
-        (
-            session.scalar(NEW_BATCH, {"at": max(one.message.received_at for one in fresh)}),
-            [one.meter_id for one in fresh],
-            [sample.taken_at for sample in samples],
-            [sample.boot for sample in samples],
-            [sample.seq for sample in samples],
-            [sample.content_hash for sample in samples],
-            [one.message.received_at for one in fresh],
-            [ids[id(one.message)] for one in fresh],
-            [sample.power_mw for sample in samples],
-            [sample.energy_mwh for sample in samples],
-            [sample.running for sample in samples],
-            [sample.count for sample in samples],
-            [one.backfill for one in fresh],
-            [one.key_id for one in fresh],
-        ),
-    )
-    cursor.close()
+    batch_id = session.scalar(NEW_BATCH, {"at": max(one.message.received_at for one in messages)})
+    with _cursor(session) as cursor, cursor.copy(STORE_MESSAGES) as copy:
+        copy.set_types(MESSAGE_TYPES)
+        for number, one in zip(numbers, messages, strict=True):
+            copy.write_row((number, one.message.received_at, one.meter_id, one.message.topic, one.message.payload))
+    counted, others = [one for one in fresh if one.counted], [one for one in fresh if not one.counted]
+    if counted:  # their numbers are locked, so nobody else can have stored them
+        _copy(session, STORE_COUNTED, counted, ids, batch_id)
+    if others:
+        session.execute(ARRIVED)
+        _copy(session, STORE_OTHERS, others, ids, batch_id)
+        session.execute(KEEP_OTHERS)
     since: dict[int, datetime] = {}
     for one in fresh:
         since[one.meter_id] = min(since.get(one.meter_id, one.sample.taken_at), one.sample.taken_at)
     session.execute(WAKE_METERING, {"meters": list(since), "times": list(since.values())})
 
 
-def _month(moment: datetime) -> date:
-    return moment.astimezone(UTC).date().replace(day=1)  # as the partitions are cut
+def _cursor(session: Session) -> psycopg.Cursor[Any]:
+    return cast("psycopg.Cursor[Any]", session.connection().connection.cursor())
+
+
+def _copy(session: Session, statement: str, told: list[Told], ids: Mapping[int, int], batch_id: int | None) -> None:
+    with _cursor(session) as cursor, cursor.copy(statement) as copy:
+        copy.set_types(READING_TYPES)
+        for one in told:
+            sample, message = one.sample, one.message
+            copy.write_row(
+                (
+                    one.meter_id, sample.taken_at, sample.boot, sample.seq, sample.content_hash, message.received_at,
+                    ids[id(message)], sample.power_mw, sample.energy_mwh, sample.running, sample.count, one.backfill,
+                    one.key_id, batch_id,
+                )
+            )  # fmt: skip
 
 
 def _extend(
@@ -229,19 +239,27 @@ def _extend(
     fresh: list[Told],
     received: dict[tuple[int, int], Numbers],
     codes: dict[int, str],
+    *,
+    at: datetime,
 ) -> list[Acknowledgement]:
     added: dict[tuple[int, int], list[int]] = {}
     for one in fresh:
         if one.counted:
             added.setdefault((one.meter_id, one.sample.boot), []).append(one.sample.seq)
-    acknowledgements = []
-    for boot in boots:
-        numbers = received[boot]
-        if boot in added:
-            grown = {"added": _as_ranges(added[boot]), "meter": boot[0], "boot": boot[1]}
-            numbers = session.execute(EXTEND_BOOT, grown).scalar_one()
-        acknowledgements.append(Acknowledgement(codes[boot[0]], boot[1], _contiguous(numbers)))
-    return acknowledgements
+    if added:
+        grown = session.execute(
+            EXTEND_BOOTS,
+            {
+                "meters": [meter for meter, _ in added],
+                "boots": [boot for _, boot in added],
+                "added": [_as_ranges(numbers) for numbers in added.values()],
+            },
+        )
+        had_holes = {boot for boot in added if _has_holes(received[boot])}
+        received |= {(row.meter_id, row.boot): row.numbers for row in grown}
+        if holes := {boot for boot in added if boot in had_holes or _has_holes(received[boot])}:
+            note_gaps(session, sorted(holes), at=at)
+    return [Acknowledgement(codes[boot[0]], boot[1], _contiguous(received[boot])) for boot in boots]
 
 
 def _note_relays(session: Session, relays: Mapping[int, tuple[bool, datetime]]) -> None:
@@ -257,14 +275,19 @@ def _note_relays(session: Session, relays: Mapping[int, tuple[bool, datetime]]) 
     )
 
 
-def _as_ranges(numbers: list[int]) -> Numbers:
+def _as_ranges(numbers: list[int]) -> str:
+    """``{[1,4),[6,7)}`` of 1, 2, 3 and 6."""
     parts: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if parts and parts[-1][1] == number:
             parts[-1] = (parts[-1][0], number + 1)
         else:
             parts.append((number, number + 1))
-    return Int8Multirange([Int8Range(low, high) for low, high in parts])
+    return "{" + ",".join(f"[{low},{high})" for low, high in parts) + "}"
+
+
+def _has_holes(numbers: Numbers) -> bool:
+    return len(numbers) > 1 or (len(numbers) == 1 and numbers[0].lower != 1)
 
 
 def _contiguous(numbers: Numbers) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from zlib import crc32
 
 import psycopg
@@ -12,8 +14,10 @@ from flask import Flask
 from sqlalchemy import insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.kernel import clock
 from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
+from devices.backfilling import questions, questions_after_a_lost_session
 from devices.broker import LISTENER
 from devices.client import Received, Subscriber
 from devices.hearing import KEPT_OF_OVERSIZED
@@ -26,6 +30,8 @@ log = logging.getLogger("pilotshare.listener")
 BATCH = 1000
 WAIT_S = 0.05
 RETRY_S = 1.0
+ASK_EVERY = timedelta(seconds=1)
+RARELY = (100_000, 20, 100)  # a batch makes many objects and no cycles: looking for some costs a third of the time
 # What comes through SQLAlchemy and what comes from the driver's own cursor: the database is away, or broke a deadlock.
 OUTAGES = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 ONE_LISTENER = 5120  # advisory lock class: two under one client id would push each other off the broker
@@ -39,6 +45,7 @@ class AlreadyListening(Refusal):
 
 def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: threading.Event) -> None:
     """Listen to these shards until ``stop``. Errors: ``AlreadyListening``."""
+    gc.set_threshold(*RARELY)
     name = f"pilotshare-listener-{'-'.join(map(str, shards)) if len(shards) < 16 else 'all'}"
     database = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(database, autocommit=True) as lock:
@@ -49,6 +56,7 @@ def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: thr
             raise AlreadyListening("已有一个采集进程以 %(name)s 运行，请先停止它。", name=name)
         topics = [topic for shard in shards for topic in topics_of_shard(shard)]
         subscriber = Subscriber(url, name=name, username=LISTENER, password=password, topics=topics)
+        asked_at = clock.now()
         try:
             while not stop.is_set():
                 if not subscriber.alive or subscriber.taken_over:
@@ -56,6 +64,7 @@ def run(app: Flask, url: str, password: str, *, shards: Sequence[int], stop: thr
                 batch = subscriber.take(most=BATCH, wait_s=WAIT_S)
                 if batch:
                     _keep(subscriber, batch, stop)
+                asked_at = _ask(subscriber, shards, asked_at)
         finally:
             subscriber.close()
 
@@ -76,6 +85,27 @@ def _keep(subscriber: Subscriber, batch: list[Received], stop: threading.Event) 
             for topic, payload in result.answers:
                 subscriber.publish(topic, payload)
         return
+
+
+def _ask(subscriber: Subscriber, shards: Sequence[int], asked_at: datetime) -> datetime:
+    """Ask the meters for what is missing, if it is time to. Returns when that was done last."""
+    now = clock.now()
+    if now - asked_at < ASK_EVERY:
+        return asked_at
+    try:
+        with transaction() as session:
+            wanted = questions(session, shards, at=now)
+            if subscriber.session_lost:
+                wanted += questions_after_a_lost_session(session, shards)
+    except OUTAGES:
+        return asked_at  # asked again when the database is back
+    finally:
+        db.session.remove()
+    subscriber.session_lost = False
+    for one in wanted:
+        told = {"boot": one.boot, "first": one.first, "last": one.last}
+        subscriber.publish(topic_of(one.code, "backfill"), told)
+    return now
 
 
 def _store_or_keep_aside(batch: Sequence[Received]) -> list[Ingested]:
