@@ -129,6 +129,11 @@ def test_l40_custom_dates_keep_their_overnight_length():
     assert {one.duration for one in found} == {timedelta(hours=25.5)}
 
 
+def test_dates_given_one_by_one_are_not_cut_by_an_end_or_a_number():
+    rule = Recurrence(Every.DATES, dates=(date(2026, 3, 9), date(2026, 3, 5)), until=date(2026, 3, 6), times=1)
+    assert len(occurrences(at("2026-03-01T09:00"), rule)) == 3
+
+
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
@@ -137,6 +142,8 @@ def test_l40_custom_dates_keep_their_overnight_length():
         (Recurrence(Every.DAY, interval=10**10, times=2), "interval"),
         (Recurrence(Every.MONTH_DATE, interval=10**6, times=2), "interval"),
         (Recurrence(Every.YEAR, interval=60, times=200), "interval"),
+        (Recurrence(Every.WEEK, interval=10**5, times=10), "interval"),
+        (Recurrence(Every.MONTH_WEEKDAY, interval=10**5, times=2), "interval"),
         (Recurrence(Every.DAY), "until"),
         (Recurrence(Every.DAY, until=date(2026, 4, 1), times=3), "until"),
         (Recurrence(Every.WEEK, until=date(2026, 2, 1)), "until"),

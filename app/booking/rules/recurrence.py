@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import count, islice, takewhile
@@ -36,7 +36,8 @@ class Every(StrEnum):
 class Recurrence:
     """How a series goes on after its first date: to ``until`` (included) or ``times`` dates in all, the first counted.
 
-    ``weekdays`` (Monday = 0) are of ``WEEK`` alone; without any it is the first date's own.
+    ``weekdays`` (Monday = 0) are of ``WEEK`` alone; without any it is the first date's own. ``DATES`` end with
+    the last one, whatever ``until`` and ``times`` say.
     """
 
     every: Every
@@ -54,6 +55,8 @@ def occurrences(first: Interval, rule: Recurrence, *, zone: ZoneInfo = FACILITY_
     Errors: ``InvalidInput`` with the field for a rule that never ends, goes backwards or is too long.
     """
     begins = first.start.astimezone(zone).replace(tzinfo=None)
+    if rule.every is Every.DATES:
+        rule = replace(rule, until=None, times=None)
     _insist(rule, begins.date())
     dates: Iterable[date] = (moment.date() for moment in _moments(begins, rule))
     if rule.until is not None:
@@ -62,7 +65,9 @@ def occurrences(first: Interval, rule: Recurrence, *, zone: ZoneInfo = FACILITY_
     try:
         wanted = list(islice(dates, MOST_DATES + 1 if rule.times is None else rule.times))
     except (OverflowError, ValueError):  # a date after the year 9999
-        raise InvalidInput("间隔过大，请填写更小的间隔。", field="interval") from None
+        wanted = []
+    if len(wanted) < (rule.times or 1):  # weekly rules end there without a word
+        raise InvalidInput("间隔过大，请填写更小的间隔。", field="interval")
     if len(wanted) > MOST_DATES:
         raise InvalidInput("一个系列最多 %(most)s 次，请缩短期限或加大间隔。", field="until", most=MOST_DATES)
     length = first.end.astimezone(zone).replace(tzinfo=None) - begins
