@@ -99,7 +99,7 @@ def booking_form(
             person_id=current_user.id,
             on=clock.local_date(clock.now()),
         ),
-        accessories=_accessories(equipment),
+        accessories=accessories_of(equipment),
         **told,
     )
 
@@ -107,7 +107,7 @@ def booking_form(
 def accessories_in() -> dict[int, int]:
     """How many of which accessory the form asks for. Errors: ``InvalidInput``."""
     wanted = {}
-    for name, text in request.form.items():
+    for name, text in request.values.items():
         number = name.removeprefix("accessory_")
         if number == name or not number.isdecimal() or text.strip() in ("", "0"):
             continue
@@ -117,7 +117,8 @@ def accessories_in() -> dict[int, int]:
     return wanted
 
 
-def _accessories(equipment: Equipment) -> Sequence[Accessory]:
+def accessories_of(equipment: Equipment) -> Sequence[Accessory]:
+    """What can be taken along."""
     return db.session.scalars(
         select(Accessory).where(Accessory.platform_id == equipment.platform_id).order_by(Accessory.id)
     ).all()

@@ -28,6 +28,11 @@ class Estimate:
         return sum((line.amount.gross.yuan for line in self.lines), Decimal())
 
 
+def total_of(found: Sequence[Estimate]) -> Decimal | None:
+    """What all of them cost, yuan, tax included; None where one of them has no price."""
+    return sum((one.total for one in found), Decimal()) if found and all(one.lines for one in found) else None
+
+
 def estimates(
     session: Session, slots: Sequence[tuple[Equipment, Interval]], *, organization_id: int | None
 ) -> list[Estimate]:

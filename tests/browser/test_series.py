@@ -29,7 +29,10 @@ def test_a_series_is_looked_at_and_booked_without_the_dates_that_clash(site):
     choices = page.get_by_role("combobox").filter(has_text="跳过这次")
     expect(choices).to_have_count(4)
     choices.nth(0).select_option(index=1)  # the first is taken: its first alternative
+    cost = page.get_by_role("region", name="费用估算", exact=True)
+    expect(cost).to_contain_text("选中 4 次")
     choices.nth(2).select_option(label="跳过这次")
+    expect(cost).to_contain_text("选中 3 次")
     page.get_by_role("button", name="预约选中的日期").click()
     expect(page.get_by_text("已预约 3 次。")).to_be_visible()
     expect(page.get_by_role("table").get_by_role("link")).to_have_count(3)

@@ -110,7 +110,7 @@ def query(world: World, endpoint: str) -> dict[str, object]:
         return {"message_id": row.message_id, "received_at": row.received_at.isoformat()}
     if endpoint == "calendar.feed":
         return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
-    if endpoint in ("reservations.new", "reservations.estimate", "reservations.book", "series.new", "series.book"):
+    if endpoint.startswith(("reservations.", "series.")) and endpoint.endswith((".new", ".estimate", ".book")):
         return {"equipment_id": world.equipment.id}
     if endpoint == "check_in.kiosk":
         return {"token": kiosk_token(world.equipment.code)}

@@ -155,7 +155,7 @@ def estimate() -> str:
     try:
         return render_template("estimate.html", **estimate_of(equipment, interval_in()))
     except InvalidInput as refusal:
-        return render_template("estimate.html", lines=[], refused=sentence(refusal))
+        return render_template("estimate.html", lines=[], part=True, refused=sentence(refusal))
 
 
 @pages.get("/reservations/<int:reservation_id>")

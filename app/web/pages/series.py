@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -12,28 +11,26 @@ from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation, Series
 from app.booking.repeating import (
-    Occurrence,
     Reach,
     cancel_series,
     dates_of,
     move_series,
-    preview,
     reserve_series,
 )
-from app.booking.rules.recurrence import Every, Recurrence, occurrences
 from app.booking.rules.reservation import NOT_BEGUN
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
-from app.kernel.interval import Interval
 from app.web.access import acting_organization, bounds, requires
+from app.web.booking_form import accessories_in
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.forms import interval_in
 from app.web.paging import wanted_file
+from app.web.series_form import choices_in, cost_of, looked_at, series_form
 from app.web.words import state_of
 
 pages = Blueprint("series", __name__)
@@ -46,11 +43,11 @@ def new() -> str | tuple[str, int]:
     """The rule as a form; with ``look`` in the address, each of its dates as it would stand now."""
     equipment = _equipment(request.args.get("equipment_id", type=int))
     if "look" not in request.args:
-        return _form(equipment)
+        return series_form(equipment)
     try:
-        return _form(equipment, found=_looked_at(equipment))
+        return series_form(equipment, found=looked_at(equipment))
     except Refusal as refusal:
-        return _form(equipment, refusal=refusal), status_of(refusal)
+        return series_form(equipment, refusal=refusal), status_of(refusal)
 
 
 @pages.post("/series")
@@ -62,7 +59,7 @@ def book() -> Response | tuple[str, int]:
     purpose = request.form.get("purpose", "").strip()[:2000]
     rule = {name: request.form.get(name, "") for name in RULE_FIELDS}
     try:
-        whens = [_chosen(text) for text in request.form.getlist("choice") if text]
+        whens, accessories = choices_in(), accessories_in()
         series_id = in_transaction(
             lambda session: (
                 reserve_series(
@@ -74,6 +71,7 @@ def book() -> Response | tuple[str, int]:
                     person_id=person_id,
                     at=clock.now(),
                     purpose=purpose,
+                    accessories=accessories,
                     idempotency_key=key,
                 )[0].id
             )
@@ -81,12 +79,20 @@ def book() -> Response | tuple[str, int]:
     except Refusal as refusal:
         again = _equipment(request.form.get("equipment_id", type=int))
         try:
-            found = _looked_at(again)
+            found = looked_at(again)
         except Refusal:
             found = []
-        return _form(again, found=found, refusal=refusal), status_of(refusal)
+        return series_form(again, found=found, refusal=refusal), status_of(refusal)
     flash(gettext("已预约 %(count)s 次。", count=len(whens)))
     return redirect(url_for(".series", series_id=series_id))
+
+
+@pages.post("/series/estimate")
+@requires(Permission.RESERVE)
+def estimate() -> str:
+    """What the dates that are chosen now would cost together."""
+    equipment = _equipment(request.form.get("equipment_id", type=int))
+    return render_template("series_estimate.html", **cost_of(equipment, choices_in()))
 
 
 @pages.get("/series/<int:series_id>")
@@ -164,77 +170,6 @@ def _page(row: Series, *, refusal: Refusal | None = None) -> str:
         refused=sentence(refusal) if refusal is not None else "",
         when=refusal.facts.get("starts_at") if refusal is not None else None,
     )
-
-
-def _form(equipment: Equipment, *, found: list[Occurrence] | None = None, refusal: Refusal | None = None) -> str:
-    errors = {refusal.field: sentence(refusal)} if refusal is not None and refusal.field in FIELDS else {}
-    return render_template(
-        "series_new.html",
-        equipment=equipment,
-        told=request.values,
-        weekdays=request.values.getlist("weekday", type=int),
-        found=found,
-        kinds=Every,
-        key=secrets.token_hex(16),
-        errors=errors,
-        refused=sentence(refusal) if refusal is not None and not errors else "",
-        sentence=sentence,
-        choices=set(request.form.getlist("choice")),
-    )
-
-
-FIELDS = frozenset({"starts_at", "ends_at", "interval", "until", "times", "dates"})
-
-
-def _looked_at(equipment: Equipment) -> list[Occurrence]:
-    whens = occurrences(interval_in(), _rule())
-    organization_id, person_id = acting_organization(Permission.RESERVE), current_user.id
-    return in_transaction(
-        lambda session: preview(
-            session,
-            equipment_id=equipment.id,
-            whens=whens,
-            organization_id=organization_id,
-            person_id=person_id,
-            at=clock.now(),
-        )
-    )
-
-
-def _rule() -> Recurrence:
-    told = request.values
-    try:
-        every = Every(told.get("every", "week"))
-        dates = tuple(date.fromisoformat(text) for text in told.get("dates", "").replace(",", " ").split())
-        until = date.fromisoformat(told["until"]) if told.get("until") else None
-    except ValueError:
-        raise InvalidInput("日期须写成 2026-03-01，多个日期以空格或换行分开。", field="dates") from None
-    return Recurrence(
-        every,
-        interval=_whole("interval", 1) or 0,
-        weekdays=frozenset(day for day in told.getlist("weekday", type=int) if 0 <= day <= 6),
-        until=until,
-        times=_whole("times", None),
-        dates=dates,
-    )
-
-
-def _whole(name: str, default: int | None) -> int | None:
-    text = request.values.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidInput("请填写整数。", field=name) from None
-
-
-def _chosen(text: str) -> Interval:
-    try:
-        start, _, end = text.partition("/")
-        return Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
-    except ValueError:
-        raise InvalidInput("请填写日期和时间。", field="dates") from None
 
 
 def _reach() -> Reach:
