@@ -118,16 +118,32 @@ def _hear_one(batch: Batch, message: WireMessage, topic: MeterTopic | None, devi
     heard = READERS[device.dialect](packet)
     if device.signed_only and heard.samples and heard.key_id is None:
         raise Unreadable("unsigned", f"meter {device.code} has to sign what it says")
-    told = [_told(message, device, heard, channel, sample) for channel, sample in heard.samples]
-    for channel, on in heard.relays:
-        meter_id, _, _ = _channel(device, channel)
-        batch.relays[meter_id] = (on, message.received_at)
-    batch.told += told
-    for one in told:
-        batch.codes[one.meter_id] = device.code
+    refused = _take_in(batch, message, device, heard)
     if heard.answers:
         topic_for = sparkplug_topic if device.dialect is Dialect.SPARKPLUG else topic_of
         batch.answers += [(topic_for(device.code, suffix), payload) for suffix, payload in heard.answers]
+    if refused is not None:
+        raise refused
+
+
+def _take_in(batch: Batch, message: WireMessage, device: _Device, heard: Heard) -> Unreadable | None:
+    """Each channel is taken whole or not at all. Returns why one was not, if one was not.
+
+    What relays of nobody's channels do (lamps behind a bridge) is no business of ours.
+    """
+    refused: Unreadable | None = None
+    for wanted in dict.fromkeys(channel for channel, _ in heard.samples):
+        try:
+            told = [_told(message, device, heard, channel, one) for channel, one in heard.samples if channel == wanted]
+        except Unreadable as unreadable:
+            refused = unreadable
+            continue
+        batch.told += told
+        batch.codes[told[0].meter_id] = device.code
+    for channel, on in heard.relays:
+        if (found := _known_channel(device, channel)) is not None:
+            batch.relays[found[0]] = (on, message.received_at)
+    return refused
 
 
 def _told(message: WireMessage, device: _Device, heard: Heard, channel: str, sample: Sample) -> Told:
@@ -141,11 +157,16 @@ def _told(message: WireMessage, device: _Device, heard: Heard, channel: str, sam
 
 
 def _channel(device: _Device, channel: str) -> tuple[int, str, bool]:
-    """The meter that a channel of this device is. The device itself has its own code as a name, too."""
-    found = device.channels.get(channel) or (device.channels.get("") if channel == device.code else None)
+    """The meter that a channel of this device is."""
+    found = _known_channel(device, channel)
     if found is None:
         raise Unreadable("unknown_channel", f"{device.code} has no meter registered for {channel[:60] or 'itself'}")
     return found
+
+
+def _known_channel(device: _Device, channel: str) -> tuple[int, str, bool] | None:
+    """The device itself has its own code as a name, too."""
+    return device.channels.get(channel) or (device.channels.get("") if channel == device.code else None)
 
 
 def _devices(session: Session, codes: set[str]) -> dict[str, _Device]:
@@ -179,7 +200,7 @@ def _remember(session: Session, devices: Mapping[str, _Device]) -> dict[int, str
         .order_by(WireMemory.meter_id)
         .with_for_update()
     )
-    kept: dict[int, dict[str, Any]] = dict(rows.tuples())
+    kept: dict[int, dict[str, Any]] = {row.meter_id: row.memory for row in rows}
     for device in devices.values():
         device.memory = kept.get(device.id, {})
     return {number: json.dumps(memory, sort_keys=True) for number, memory in kept.items()}
