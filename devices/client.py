@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -88,12 +88,13 @@ def _as(client: mqtt.Client, username: str, password: str) -> mqtt.Client:
 
 
 def _connect(client: mqtt.Client, url: str) -> None:
+    """``mqtts://host:port?ca=FILE`` believes the authority in the file; without it, those of the system."""
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = SESSION_EXPIRY_S
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     address = urlsplit(url)
     if address.scheme == "mqtts":
-        client.tls_set()
+        client.tls_set(ca_certs=parse_qs(address.query).get("ca", [None])[0])
     client.connect_async(
         address.hostname or "127.0.0.1", address.port or 1883, KEEPALIVE_S, clean_start=False, properties=properties
     )
@@ -187,11 +188,14 @@ class Publisher:
         *,
         username: str,
         password: str,
-        listen_to: str | None = None,
-        hear: Callable[[bytes], None] | None = None,
+        listen_to: Sequence[str] = (),
+        hear: Callable[[str, bytes], None] = lambda topic, payload: None,
+        connected: Callable[[], None] = lambda: None,
+        will: tuple[str, bytes] | None = None,
     ) -> None:
-        self._listen_to = listen_to
+        self._listen_to = list(listen_to)
         self._hear = hear
+        self._tell_connected = connected
         self._connected = threading.Event()
         self._room = threading.Condition()
         self._under_way: set[int] = set()
@@ -200,6 +204,8 @@ class Publisher:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"meter-{username}", protocol=mqtt.MQTTv5)
         self._client = _as(client, username, password)
         self._client.max_inflight_messages_set(200)
+        if will is not None:
+            self._client.will_set(*will, qos=1)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = lambda *_: self._connected.clear()
         self._client.on_publish = self._on_publish
@@ -209,8 +215,9 @@ class Publisher:
     def _on_connect(self, client: mqtt.Client, _: Any, flags: Any, reason: Any, properties: Any) -> None:
         self.refused = str(reason) if reason.is_failure else None
         if not reason.is_failure:
-            if self._listen_to is not None:
-                client.subscribe(self._listen_to, qos=1)
+            if self._listen_to:
+                client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._listen_to])
+            self._tell_connected()
             self._connected.set()
 
     def _on_publish(self, client: mqtt.Client, _: Any, mid: int, reason: Any, properties: Any) -> None:
@@ -222,8 +229,7 @@ class Publisher:
             self._room.notify_all()
 
     def _on_message(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
-        if self._hear is not None:
-            self._hear(bytes(message.payload))
+        self._hear(message.topic, bytes(message.payload))
 
     def wait_until_connected(self, limit_s: float = CONNECT_LIMIT_S) -> bool:
         return self._connected.wait(limit_s)
