@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from app.kernel.clock import FACILITY_ZONE
-from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli
+from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, decoded, milli, moment_of
 from devices.payloads.heard import NOTHING, Heard, Packet
 from devices.payloads.unreadable import Unreadable
 from devices.rules.sample import Sample
@@ -28,8 +28,9 @@ class Energy(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Sensor(msgspec.Struct, frozen=True):
-    time: str = msgspec.field(name="Time")
+    time: str | int = msgspec.field(name="Time")
     energy: Energy = msgspec.field(name="ENERGY")
+    epoch: int | None = msgspec.field(name="Epoch", default=None)
 
 
 _decoder = msgspec.json.Decoder(Sensor)
@@ -71,7 +72,7 @@ def _relays(said: dict[str, msgspec.Raw]) -> list[tuple[str, bool]]:
 
 
 def _sample(sensor: Sensor) -> Sample:
-    taken_at = _moment(sensor.time)
+    taken_at = _moment(sensor)
     power = milli(_summed(sensor.energy.power, "ENERGY.Power"), "ENERGY.Power", highest=HIGHEST_W)
     total = _summed(sensor.energy.total, "ENERGY.Total")
     energy = milli(total, "ENERGY.Total", highest=HIGHEST_WH, factor=1000)
@@ -80,7 +81,15 @@ def _sample(sensor: Sensor) -> Sample:
     return Sample(taken_at.replace(microsecond=0), 0, 0, power, energy, None, content_hash(sensor.time, power, energy))
 
 
-def _moment(time: str) -> datetime:
+def _moment(sensor: Sensor) -> datetime:
+    """By the setting ``Time 2`` or ``Time 3`` the device tells seconds since 1970, which no time zone can spoil."""
+    seconds = sensor.epoch
+    if isinstance(sensor.time, str):
+        return _local_moment(sensor.time) if seconds is None else moment_of(seconds, "Epoch", per_second=1)
+    return moment_of(sensor.time, "Time", per_second=1)
+
+
+def _local_moment(time: str) -> datetime:
     """Of device-local time, which is the facility's unless an offset is given; very old ones write dots."""
     found = _TIME.match(time)
     if found is None:

@@ -100,6 +100,8 @@ def test_B4_the_counter_of_today_is_not_read():
         ("2018.02.04 23:17:01", datetime(2018, 2, 4, 15, 17, 1, tzinfo=UTC)),
         ("2026-10-26T17:28:45", datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)),
         ("2026-10-26T17:28:45+02:00", datetime(2026, 10, 26, 15, 28, 45, tzinfo=UTC)),
+        (1_793_006_925, datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)),
+        (12, None),
         ("2026-10-26", None),
         ("1970-01-01T00:00:12", None),
         ("0001-01-01T00:00:00", None),
@@ -114,6 +116,12 @@ def test_the_time_of_a_tasmota_is_local_and_whole(time, expected):
             samples_of(tasmota, "tele/SENSOR", said)
     else:
         assert samples_of(tasmota, "tele/SENSOR", said)[0].taken_at == expected
+
+
+def test_a_tasmota_that_tells_the_epoch_needs_no_time_zone():
+    said = {"Time": "2026-10-26T05:28:45", "Epoch": 1_793_006_925, "ENERGY": {"Total": 1, "Power": 1}}
+    (sample,) = samples_of(tasmota, "tele/SENSOR", json.dumps(said).encode())
+    assert sample.taken_at == datetime(2026, 10, 26, 9, 28, 45, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
