@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CompoundSelect, delete, select, union_all
+from sqlalchemy import CompoundSelect, delete, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from app.booking.services import commissioned
@@ -19,7 +19,7 @@ from billing.models import Charge, ChargeProblem, Tariff
 from billing.rules.charge import ChargeLine, charge_lines
 from billing.tariffs import PriceList, price_of
 from devices.rules.usage import Usage
-from devices.usage import finished_usage
+from devices.usage import finished_usage, reviewed_sessions
 
 
 class Problem(StrEnum):
@@ -31,9 +31,10 @@ class Problem(StrEnum):
     OWN_USE = "own_use"
     FREE = "free"
     COMMISSIONED = "commissioned"
+    NEEDS_REVIEW = "needs_review"
 
 
-WAITING = frozenset({Problem.NO_ORGANIZATION, Problem.NO_TARIFF, Problem.UNIT_NEEDS_QUANTITY})
+WAITING = frozenset({Problem.NO_ORGANIZATION, Problem.NO_TARIFF, Problem.UNIT_NEEDS_QUANTITY, Problem.NEEDS_REVIEW})
 """What a person has to look at. The others are settled as they are: commissioned work is paid by its quote."""
 
 
@@ -48,11 +49,17 @@ def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int 
     """Charge every session that ended by ``until`` and is not charged as it now stands.
 
     Running it again charges nothing twice. What cannot be priced goes to the problem queue and is
-    left there until the session or the tariffs change. O(sessions that are new or changed).
+    left there until the session or the tariffs change, or a person has accepted the session.
+    O(sessions that are new or changed).
     """
     settled: CompoundSelect[Any] = union_all(
         select(Charge.usage_session_id, Charge.session_fingerprint),
-        select(ChargeProblem.usage_session_id, ChargeProblem.session_fingerprint),
+        select(ChargeProblem.usage_session_id, ChargeProblem.session_fingerprint).where(
+            or_(
+                ChargeProblem.reason != Problem.NEEDS_REVIEW,
+                ChargeProblem.usage_session_id.not_in(reviewed_sessions()),
+            )
+        ),
     )
     found = finished_usage(session, until=until, settled=settled, limit=limit)
     if not found:
@@ -78,6 +85,8 @@ def reconsider_problems(session: Session, *, platform_id: int) -> None:
 
 
 def _terms(prices: PriceList, usage: Usage, equipment: Equipment) -> Terms | Problem:
+    if usage.needs_review:
+        return Problem.NEEDS_REVIEW
     if usage.organization_id is None:
         return Problem.NO_ORGANIZATION
     day = clock.local_date(usage.when.start)

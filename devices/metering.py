@@ -1,28 +1,31 @@
-"""Turn stored readings into usage sessions, again whenever readings or reservations change."""
+"""Turn stored readings into usage sessions, again whenever readings, reservations or profiles change."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.booking.slots import booked_slots
 from app.kernel.interval import Interval
-from devices.models import LateChange, Meter, MeterProfile, UsageSession
+from devices.keeping import keep
+from devices.models import Meter, MeterProfile, UsageSession
 from devices.rules.evidence import Evidence
 from devices.rules.sample import Sample
 from devices.rules.span import Profile
-from devices.rules.usage import RULE_VERSION, DerivedUsage, usage_sessions
+from devices.rules.usage import sessions_by_version
 
 ONE_AT_A_TIME = 4702  # advisory lock class: one worker per meter
 SECOND = timedelta(seconds=1)
 
-SAMPLES = text(
-    "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash FROM reading"
-    " WHERE meter_id = CAST(:meter AS int) AND taken_at >= :since ORDER BY taken_at, boot, seq, content_hash"
+# For a cursor of the driver: a row is a sample at once, and the order is that of the table's key.
+SAMPLES = (
+    "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash, count FROM reading"
+    " WHERE meter_id = %s::int AND taken_at >= %s ORDER BY taken_at, boot, seq, content_hash"
 )
 # Two kinds of work: meters with something new, and open sessions whose meter fell silent. A session that
 # goes on is derived from its start each time, so the longer it is, the rarer it is looked at again.
@@ -32,18 +35,17 @@ WORK = text(
     FROM metering_task AS task
     LEFT JOIN LATERAL (
         SELECT open, derived_at, ended_at - started_at AS length FROM usage_session
-        WHERE meter_id = task.meter_id ORDER BY started_at DESC LIMIT 1
+        WHERE meter_id = task.meter_id AND evidence = 'metered' ORDER BY started_at DESC LIMIT 1
     ) AS latest ON true
     WHERE latest.open IS NOT TRUE OR latest.derived_at + latest.length / 300 <= :at
     UNION ALL
     SELECT meter.id, latest.started_at, NULL
     FROM meter
     JOIN LATERAL (
-        SELECT open, started_at FROM usage_session WHERE meter_id = meter.id ORDER BY started_at DESC LIMIT 1
+        SELECT open, started_at, profile_id FROM usage_session
+        WHERE meter_id = meter.id AND evidence = 'metered' ORDER BY started_at DESC LIMIT 1
     ) AS latest ON latest.open
-    JOIN LATERAL (
-        SELECT max_gap_s FROM meter_profile WHERE meter_id = meter.id ORDER BY version DESC LIMIT 1
-    ) AS profile ON true
+    JOIN meter_profile AS profile ON profile.id = latest.profile_id
     WHERE NOT EXISTS (
         SELECT FROM reading
         WHERE meter_id = meter.id AND taken_at >= :at - make_interval(secs => profile.max_gap_s)
@@ -53,6 +55,7 @@ WORK = text(
     """
 )
 ALONE = text("SELECT pg_try_advisory_xact_lock(CAST(:what AS int), CAST(:meter AS int))")
+MY_TURN = text("SELECT pg_advisory_xact_lock(CAST(:what AS int), CAST(:meter AS int))")
 # Whoever stored a reading meanwhile has touched the row: then its version differs and it stays.
 DONE = text("DELETE FROM metering_task WHERE meter_id = CAST(:meter AS int) AND xmin::text = :version")
 AGAIN = text(
@@ -76,8 +79,13 @@ def meter_readings(session: Session, *, at: datetime, limit: int = 100) -> int:
 
 
 def reconsider(session: Session, equipment_id: int, *, since: datetime) -> None:
-    """Match the use of this equipment from ``since`` on with its reservations again."""
+    """Look at the use of this equipment from ``since`` on again: its reservations or its profiles changed."""
     session.execute(AGAIN, {"equipment": equipment_id, "since": since})
+
+
+def alone_with(session: Session, meter_id: int) -> None:
+    """Until this transaction ends nobody else makes sessions of this meter. Waits for whoever does."""
+    session.execute(MY_TURN, {"what": ONE_AT_A_TIME, "meter": meter_id})
 
 
 def profile_of(stored: MeterProfile) -> Profile:
@@ -89,25 +97,49 @@ def profile_of(stored: MeterProfile) -> Profile:
         max_gap=timedelta(seconds=stored.max_gap_s),
         rated_w=stored.rated_w,
         version=stored.version,
+        valid_from=stored.valid_from,
+        spike_w=stored.spike_w,
+        lead=timedelta(seconds=stored.lead_s),
+        post=timedelta(seconds=stored.post_s),
+        counter_modulus_mwh=stored.counter_modulus_mwh,
     )
 
 
 def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -> int:
     meter = session.get_one(Meter, meter_id)
-    stored_profile = session.scalars(
-        select(MeterProfile).where(MeterProfile.meter_id == meter_id).order_by(MeterProfile.version.desc()).limit(1)
-    ).one()
-    profile = profile_of(stored_profile)
-    reach = profile.min_on + profile.min_off + profile.max_gap
+    versions = session.scalars(
+        select(MeterProfile)
+        .where(MeterProfile.meter_id == meter_id)
+        .order_by(MeterProfile.valid_from, MeterProfile.version)
+    ).all()
+    profiles = [profile_of(one) for one in versions]
+    reach = max(one.min_on + one.min_off + one.max_gap for one in profiles)
     since = _start_of_touched(session, meter_id, since, reach)
-    rows = session.execute(SAMPLES, {"meter": meter_id, "since": since - reach})
-    samples = [Sample(*row) for row in rows]
+    samples = _samples(session, meter_id, max(since - reach, _end_before(session, meter_id, since) or since - reach))
     if not samples:
         return 0
     around = Interval(samples[0].taken_at, max(samples[-1].taken_at, at) + SECOND)
     slots = booked_slots(session, [meter.equipment_id], around)
-    derived = [one for one in usage_sessions(samples, profile, slots, until=at) if one.when.end >= since]
-    return _store(session, meter, stored_profile, derived, since=since, at=at)
+    derived = sessions_by_version(samples, profiles, slots, until=at)
+    return keep(
+        session,
+        meter,
+        versions,
+        [one for one in derived if one.when.end >= since],
+        samples,
+        since=since,
+        at=at,
+    )
+
+
+def _samples(session: Session, meter_id: int, since: datetime) -> list[Sample]:
+    connection = cast("psycopg.Connection[Any]", session.connection().connection.dbapi_connection)
+    with connection.cursor(binary=True, row_factory=_as_sample) as cursor:
+        return cursor.execute(SAMPLES, (meter_id, since)).fetchall()
+
+
+def _as_sample(cursor: psycopg.Cursor[Any]) -> Callable[[Any], Sample]:
+    return Sample._make
 
 
 def _start_of_touched(session: Session, meter_id: int, moment: datetime, reach: timedelta) -> datetime:
@@ -119,7 +151,12 @@ def _start_of_touched(session: Session, meter_id: int, moment: datetime, reach: 
     while (
         earlier := session.scalar(
             select(UsageSession.started_at)
-            .where(UsageSession.meter_id == meter_id, UsageSession.started_at < moment, touched)
+            .where(
+                UsageSession.meter_id == meter_id,
+                UsageSession.evidence == Evidence.METERED,
+                UsageSession.started_at < moment,
+                touched,
+            )
             .order_by(UsageSession.started_at.desc())
             .limit(1)
         )
@@ -128,89 +165,16 @@ def _start_of_touched(session: Session, meter_id: int, moment: datetime, reach: 
     return moment
 
 
-def _store(
-    session: Session,
-    meter: Meter,
-    profile: MeterProfile,
-    derived: Sequence[DerivedUsage],
-    *,
-    since: datetime,
-    at: datetime,
-) -> int:
-    """Make the stored sessions say what was derived, each under its old id where it has one."""
-    since = min([since, *(usage.when.start for usage in derived)])
-    stored = session.scalars(
-        select(UsageSession)
-        .where(UsageSession.meter_id == meter.id, UsageSession.ended_at >= since)
-        .order_by(UsageSession.started_at)
-    ).all()
-    frozen = [row for row in stored if row.frozen_at is not None]
-    loose = {row.started_at: row for row in stored if row.frozen_at is None}
-    starts = {usage.when.start for usage in derived}
-    changed = 0
-    for usage in derived:
-        overlapping = [row for row in loose.values() if row.during.overlaps(usage.when)]
-        if touched := [row for row in frozen if row.during.overlaps(usage.when)]:
-            for row in overlapping:  # what the proposal takes in waits for the person as well
-                del loose[row.started_at]
-            if all(row.fingerprint != usage.fingerprint for row in touched):
-                _note_late(session, touched[0], usage.fingerprint, _told(usage.when, usage.energy_mwh), at=at)
-            continue
-        known = loose.get(usage.when.start) or next((row for row in overlapping if row.started_at not in starts), None)
-        if known is not None:
-            del loose[known.started_at]
-            if known.fingerprint == usage.fingerprint:
-                continue
-        row = known or UsageSession(meter_id=meter.id, equipment_id=meter.equipment_id)
-        _fill(row, usage, profile, at=at)
-        session.add(row)
-        changed += 1
-    for row in frozen:
-        if not any(usage.when.overlaps(row.during) for usage in derived):
-            _note_late(session, row, f"gone {row.fingerprint}", None, at=at)
-    for row in loose.values():
-        session.delete(row)
-        changed += 1
-    session.flush()
-    return changed
-
-
-def _fill(row: UsageSession, usage: DerivedUsage, profile: MeterProfile, *, at: datetime) -> None:
-    row.reservation_id = usage.reservation_id
-    row.organization_id = usage.organization_id
-    row.started_at, row.ended_at, row.during = usage.when.start, usage.when.end, usage.when
-    row.open = usage.open
-    row.running_s = usage.running // SECOND
-    row.energy_mwh = usage.energy_mwh
-    row.energy_estimated = usage.energy_estimated
-    row.gap_s = usage.gap // SECOND
-    row.evidence = Evidence.METERED
-    row.readings_count = usage.readings_count
-    row.readings_digest = usage.readings_digest
-    row.profile_id = profile.id
-    row.rule_version = RULE_VERSION
-    row.fingerprint = usage.fingerprint
-    row.derived_at = at
-
-
-def _note_late(
-    session: Session, row: UsageSession, fingerprint: str, would_be: dict[str, Any] | None, *, at: datetime
-) -> None:
-    """Say once what the readings would now make of a frozen session, nothing perhaps; a person decides."""
-    known = session.scalar(
-        select(LateChange.id).where(LateChange.meter_id == row.meter_id, LateChange.fingerprint == fingerprint)
-    )
-    if known is None:
-        session.add(
-            LateChange(
-                meter_id=row.meter_id,
-                usage_session_id=row.id,
-                fingerprint=fingerprint,
-                proposal={"was": _told(row.during, row.energy_mwh), "would_be": would_be},
-                noted_at=at,
-            )
+def _end_before(session: Session, meter_id: int, moment: datetime) -> datetime | None:
+    """The end of the last span before ``moment``: another profile must not look at it again."""
+    return session.scalar(
+        select(UsageSession.ended_at)
+        .where(
+            UsageSession.meter_id == meter_id,
+            UsageSession.evidence == Evidence.METERED,
+            UsageSession.started_at < moment,
+            UsageSession.ended_at < moment,
         )
-
-
-def _told(when: Interval, energy_mwh: int) -> dict[str, Any]:
-    return {"starts_at": when.start.isoformat(), "ends_at": when.end.isoformat(), "energy_mwh": energy_mwh}
+        .order_by(UsageSession.started_at.desc())
+        .limit(1)
+    )

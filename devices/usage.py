@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Row, Select, SelectBase, and_, select, text, update
 from sqlalchemy.orm import Session
 
+from app.booking.slots import booked_slots
 from app.kernel.interval import Interval
 from devices.models import Meter, MeterProfile, UsageSession
-from devices.rules.usage import Usage
+from devices.rules.evidence import Flag
+from devices.rules.usage import Usage, effective
 
 SILENT_AFTER = timedelta(minutes=2)
 
@@ -31,7 +33,8 @@ LATEST = text(
            profile.run_on_w, profile.run_off_w
     FROM meter
     CROSS JOIN LATERAL (
-        SELECT run_on_w, run_off_w FROM meter_profile WHERE meter_id = meter.id ORDER BY version DESC LIMIT 1
+        SELECT run_on_w, run_off_w FROM meter_profile WHERE meter_id = meter.id AND valid_from <= :at
+        ORDER BY valid_from DESC, version DESC LIMIT 1
     ) AS profile
     LEFT JOIN LATERAL (
         SELECT taken_at, power_mw, running FROM reading
@@ -74,15 +77,21 @@ class LiveState:
     taken_at: datetime | None
 
 
-def usages(*where: Any) -> Select[UsageSession, int]:
+def usages(*where: Any) -> Select[UsageSession, MeterProfile | None]:
     return (
-        select(UsageSession, MeterProfile.version)
-        .join(MeterProfile, MeterProfile.id == UsageSession.profile_id)
+        select(UsageSession, MeterProfile)
+        .outerjoin(MeterProfile, MeterProfile.id == UsageSession.profile_id)
         .where(*where)
     )
 
 
-def _usage(row: UsageSession, version: int) -> Usage:
+def _told(session: Session, query: Select[UsageSession, MeterProfile | None]) -> list[Usage]:
+    rows = session.execute(query).all()
+    effective_of = _effective(session, [(row, one) for row, one in rows if one is not None and one.lead_s + one.post_s])
+    return [_usage(row, profile, effective_of.get(row.id, row.during)) for row, profile in rows]
+
+
+def _usage(row: UsageSession, profile: MeterProfile | None, whole: Interval) -> Usage:
     return Usage(
         session_id=row.id,
         meter_id=row.meter_id,
@@ -90,19 +99,55 @@ def _usage(row: UsageSession, version: int) -> Usage:
         reservation_id=row.reservation_id,
         organization_id=row.organization_id,
         when=row.during,
+        effective=whole,
         running=timedelta(seconds=row.running_s),
         energy_mwh=row.energy_mwh,
         energy_estimated=row.energy_estimated,
+        counted=row.counted,
         gap=timedelta(seconds=row.gap_s),
+        flags=tuple(Flag(flag) for flag in row.flags),
         evidence=row.evidence,
+        reviewed=row.reviewed_at is not None,
+        reason=row.reason,
         readings_count=row.readings_count,
         readings_digest=row.readings_digest,
-        profile_version=version,
+        profile_version=None if profile is None else profile.version,
         rule_version=row.rule_version,
         open=row.open,
         frozen=row.frozen_at is not None,
         fingerprint=row.fingerprint,
     )
+
+
+def _effective(session: Session, rows: Sequence[tuple[UsageSession, MeterProfile]]) -> dict[int, Interval]:
+    """The sessions with their time before and after, where the profile wants some. Two queries for all of them."""
+    if not rows:
+        return {}
+    most = timedelta(seconds=max(profile.lead_s + profile.post_s for _, profile in rows))
+    reach = Interval(min(row.started_at for row, _ in rows), max(row.ended_at for row, _ in rows))
+    reach = reach.padded(before=most, after=most)
+    slots = booked_slots(session, {row.equipment_id for row, _ in rows}, reach)
+    sessions = session.execute(
+        select(UsageSession.meter_id, UsageSession.during).where(
+            UsageSession.meter_id.in_({row.meter_id for row, _ in rows}), UsageSession.during.op("&&")(reach)
+        )
+    ).all()
+    used: dict[int | None, list[Interval]] = {}
+    for meter_id, during in sessions:
+        used.setdefault(meter_id, []).append(during)
+    reserved: dict[int, list[tuple[int, Interval]]] = {}
+    for slot in slots:
+        reserved.setdefault(slot.equipment_id, []).append((slot.reservation_id, slot.during))
+    return {
+        row.id: effective(
+            row.during,
+            lead=timedelta(seconds=profile.lead_s),
+            post=timedelta(seconds=profile.post_s),
+            used=used[row.meter_id],
+            reserved=[when for number, when in reserved.get(row.equipment_id, []) if number != row.reservation_id],
+        )
+        for row, profile in rows
+    }
 
 
 def finished_usage(
@@ -119,27 +164,23 @@ def finished_usage(
         wanted = wanted.outerjoin(
             known, and_(session_id == UsageSession.id, fingerprint == UsageSession.fingerprint)
         ).where(session_id.is_(None))
-    rows = session.execute(wanted.order_by(UsageSession.ended_at, UsageSession.id).limit(limit))
-    return [_usage(*row) for row in rows]
+    return _told(session, wanted.order_by(UsageSession.ended_at, UsageSession.id).limit(limit))
 
 
 def usage(session: Session, session_id: int) -> Usage | None:
-    row = session.execute(usages(UsageSession.id == session_id)).first()
-    return None if row is None else _usage(*row)
+    return next(iter(_told(session, usages(UsageSession.id == session_id))), None)
 
 
 def usages_by_id(session: Session, session_ids: Collection[int]) -> dict[int, Usage]:
-    """Many sessions at once. One query."""
-    rows = session.execute(usages(UsageSession.id.in_(session_ids)))
-    return {row.id: _usage(row, version) for row, version in rows}
+    """Many sessions at once. One query, three where equipment needs time before or after."""
+    return {one.session_id: one for one in _told(session, usages(UsageSession.id.in_(session_ids)))}
 
 
 def usage_of_reservations(session: Session, reservation_ids: Collection[int]) -> dict[int, list[Usage]]:
-    """The sessions of each reservation, by start. One query."""
+    """The sessions of each reservation, by start."""
     found: dict[int, list[Usage]] = {}
-    rows = session.execute(usages(UsageSession.reservation_id.in_(reservation_ids)).order_by(UsageSession.started_at))
-    for row in rows:
-        one = _usage(*row)
+    query = usages(UsageSession.reservation_id.in_(reservation_ids)).order_by(UsageSession.started_at)
+    for one in _told(session, query):
         found.setdefault(one.reservation_id or 0, []).append(one)
     return found
 
@@ -147,15 +188,20 @@ def usage_of_reservations(session: Session, reservation_ids: Collection[int]) ->
 def usage_within(session: Session, equipment_ids: Collection[int], within: Interval) -> list[Usage]:
     """The sessions of this equipment that touch ``within``, by start."""
     longest = timedelta(days=31)  # a session that started earlier is not looked for: the index is by start
-    rows = session.execute(
+    return _told(
+        session,
         usages(
             UsageSession.equipment_id.in_(equipment_ids),
             UsageSession.started_at < within.end,
             UsageSession.started_at > within.start - longest,
             UsageSession.ended_at > within.start,
-        ).order_by(UsageSession.started_at)
+        ).order_by(UsageSession.started_at),
     )
-    return [_usage(*row) for row in rows]
+
+
+def reviewed_sessions() -> Select[int]:
+    """Ids of sessions that a person has accepted as they now stand."""
+    return select(UsageSession.id).where(UsageSession.reviewed_at.is_not(None))
 
 
 def freeze_usage(session: Session, session_ids: Collection[int], *, at: datetime) -> None:
@@ -190,7 +236,7 @@ def power_curve(
 def live_states(session: Session, equipment_ids: Collection[int], *, at: datetime) -> dict[int, LiveState]:
     """The state of each piece of equipment now. One index lookup per meter."""
     states = {equipment_id: LiveState("unmetered", None, None) for equipment_id in equipment_ids}
-    rows = session.execute(LATEST, {"equipment": list(equipment_ids), "since": at - timedelta(days=7)})
+    rows = session.execute(LATEST, {"equipment": list(equipment_ids), "since": at - timedelta(days=7), "at": at})
     for row in rows:
         states[row.equipment_id] = _live(row, at)
     return states

@@ -27,7 +27,7 @@ from billing.rules.words import (
     InvoiceState,
     RevenueCategory,
 )
-from devices.rules.evidence import Evidence
+from devices.rules.evidence import Evidence, Flag, LateCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,16 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (NoticeKind.QUALIFICATION, _l("资格与到期")),
     (NoticeKind.SERVICE_REQUEST, _l("委托服务进展")),
     (NoticeKind.METERING, _l("电表与计量")),
+    (Flag.GAP, _l("途中失去信号")),
+    (Flag.ENERGY_ESTIMATED, _l("电量含估算")),
+    (Flag.CUT, _l("一次运行跨多个预约")),
+    (Flag.NEXT_WAS_THERE, _l("延续到下一个预约")),
+    (Flag.UNPAIRED_NUMBERS, _l("缺少部分读数")),
+    (Flag.SILENT_METER, _l("电表全程无信号")),
+    (Flag.CLOCK_UNSURE, _l("电表时钟不准")),
+    (LateCause.LATE_READINGS, _l("补传读数")),
+    (LateCause.NEW_PROFILE, _l("阈值版本更改")),
+    (LateCause.OTHER_RESERVATION, _l("预约更改")),
     (CustomerClass.EXTERNAL, _l("对外价")),
     (CustomerClass.INTERNAL, _l("内部价")),
     (Approval.NONE, _l("不需审批")),
@@ -222,6 +232,7 @@ _PROBLEMS = {
     "unit_needs_quantity": _l("不按机时计价，需要人工填写数量。"),
     "free": _l("按现行价格不收费。"),
     "commissioned": _l("委托服务的机时，费用按报价结算。"),
+    "needs_review": _l("依据不足，须先由运营人员复核使用记录。"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Energy from a cumulative counter that may reset, dip or jump.
+"""Energy from a cumulative counter that may reset, roll over, dip or jump; and what an instrument counts itself.
 
 Source: devices/README.md, "Energy".
 """
@@ -19,53 +19,69 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class CountedEnergy:
-    """The energy used up to each counted moment, from zero at the first; never falling.
+class Counted:
+    """What was counted up to each moment, from zero at the first; never falling."""
 
-    ``estimated_at`` are moments at which a reset hid some of it, ``quarantined_at`` those whose jump
-    no machine of this rating can have made (it is not counted).
-    """
-
-    taken_at: tuple[datetime, ...]
-    total_mwh: tuple[int, ...]
-    estimated_at: tuple[datetime, ...]
-    quarantined_at: tuple[datetime, ...]
+    taken_at: Sequence[datetime]
+    total: Sequence[int]
 
     def until(self, moment: datetime) -> int:
-        """Milliwatt-hours counted up to ``moment``: the last count at or before it. O(log n)."""
+        """What was counted up to ``moment``: the last count at or before it. O(log n)."""
         index = bisect_right(self.taken_at, moment)
-        return self.total_mwh[index - 1] if index else 0
+        return self.total[index - 1] if index else 0
 
     def between(self, start: datetime, end: datetime) -> int:
-        """Milliwatt-hours from ``start`` to ``end``. Pieces that meet share nothing and lose nothing."""
+        """What was counted from ``start`` to ``end``. Pieces that meet share nothing and lose nothing."""
         return self.until(end) - self.until(start)
+
+    def spoke_within(self, start: datetime, end: datetime) -> bool:
+        """Whether the counter was told at all from ``start`` to ``end``, both included."""
+        index = bisect_right(self.taken_at, end)
+        return index > 0 and self.taken_at[index - 1] >= start
+
+
+@dataclass(frozen=True, slots=True)
+class CountedEnergy(Counted):
+    """Milliwatt-hours. ``estimated_at`` are moments at which a reset hid some of it, ``quarantined_at`` those
+    whose jump no machine of this rating can have made (it is not counted).
+    """
+
+    estimated_at: Sequence[datetime]
+    quarantined_at: Sequence[datetime]
 
     def doubtful(self, start: datetime, end: datetime) -> bool:
         return any(start < moment <= end for moment in (*self.estimated_at, *self.quarantined_at))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Level:
-    """A counter value that was believed, with the highest one of its epoch."""
+    """A counter value that was believed at ``moment``, with the highest one of its epoch."""
 
-    sample: Sample
+    moment: datetime
+    boot: int
     height: int
 
-    def next(self, sample: Sample, value: int) -> tuple[int, bool, _Level]:
-        """The rise to ``value``, whether it starts a new epoch, and the level after it."""
-        if value < self.height * RESET_BELOW or (sample.boot != self.sample.boot and value < self.height):
-            return value, True, _Level(sample, value)
-        return max(0, value - self.height), False, _Level(sample, max(self.height, value))
+    def step(
+        self, moment: datetime, boot: int, value: int, *, rated_w: int, modulus_mwh: int | None
+    ) -> tuple[int, bool, int] | None:
+        """The rise to ``value``, whether that is an estimate, and the new height; nothing where it cannot be."""
+        allowed = STEP_MWH + rated_w * 1000 * JUMP_FACTOR * ((moment - self.moment) / _HOUR)
+        if value < self.height * RESET_BELOW or (boot != self.boot and value < self.height):
+            if modulus_mwh is not None and 0 <= (rolled := value + modulus_mwh - self.height) <= allowed:
+                return rolled, False, value
+            return (value, boot == self.boot, value) if value <= allowed else None
+        rise = max(0, value - self.height)
+        return (rise, False, max(self.height, value)) if rise <= allowed else None
 
 
-def counted_energy(samples: Sequence[Sample], *, rated_w: int) -> CountedEnergy:
+def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int | None = None) -> CountedEnergy:
     """Follow one meter's counter through its epochs, from its first value on. O(n).
 
-    A reset (another boot with a lower value, or a fall below nine tenths) starts a new epoch in which
-    the new value itself was used since; without a boot to explain it that is an estimate. A small dip
-    counts nothing until the old height is reached again. A jump that the rated power cannot explain
-    is put aside: if the next value fits what was before, it was a spike; if it fits the jump, the
-    counter was set, and goes on from there.
+    A fall below nine tenths, or a lower value after another boot, is a roll-over if the counter has a modulus
+    and the rise over it can have been used. Else it is a reset: a new epoch, in which the new value itself was
+    used since; without a boot to explain it that is an estimate. A small dip counts nothing until the old
+    height is reached again. A jump that the rated power cannot explain is put aside: if the next value fits
+    what was before, it was a spike; if it fits the jump, the counter was set, and goes on from there.
 
     Shape: samples of one meter, ascending, without doubles.
     Units: milliwatt-hours.
@@ -77,30 +93,44 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int) -> CountedEnergy:
     total = 0
     believed: _Level | None = None
     aside: _Level | None = None
-    for sample in samples:
-        value = sample.energy_mwh
+    for moment, boot, _, _, value, _, _, _ in samples:
         if value is None:
             continue
         if believed is None:
-            believed = _Level(sample, value)
+            believed = _Level(moment, boot, value)
+        elif 0 <= (rise := value - believed.height) <= STEP_MWH:  # almost every reading
+            total += rise
+            believed.moment, believed.boot, believed.height, aside = moment, boot, value, None
         else:
             for level in (believed, aside):
-                if level is None:
-                    continue
-                rise, reset, reached = level.next(sample, value)
-                if _possible(rise, sample.taken_at - level.sample.taken_at, rated_w):
-                    if reset and sample.boot == level.sample.boot:
-                        estimated.append(sample.taken_at)
+                step = level and level.step(moment, boot, value, rated_w=rated_w, modulus_mwh=modulus_mwh)
+                if step:
+                    rise, is_estimate, height = step
                     total += rise
-                    believed, aside = reached, None
+                    if is_estimate:
+                        estimated.append(moment)
+                    believed, aside = _Level(moment, boot, height), None
                     break
             else:
-                quarantined.append(sample.taken_at)
-                aside = _Level(sample, value)
+                quarantined.append(moment)
+                aside = _Level(moment, boot, value)
+        moments.append(moment)
+        totals.append(total)
+    return CountedEnergy(moments, totals, estimated, quarantined)
+
+
+def counted_rises(samples: Sequence[Sample]) -> Counted:
+    """What the instrument itself counted. A count that falls began anew, and what it shows was counted since. O(n)."""
+    moments: list[datetime] = []
+    totals: list[int] = []
+    total, before = 0, None
+    for sample in samples:
+        value = sample.count
+        if value is None:
+            continue
+        if before is not None:
+            total += value - before if value >= before else value
+        before = value
         moments.append(sample.taken_at)
         totals.append(total)
-    return CountedEnergy(tuple(moments), tuple(totals), tuple(estimated), tuple(quarantined))
-
-
-def _possible(rise_mwh: int, elapsed: timedelta, rated_w: int) -> bool:
-    return rise_mwh <= STEP_MWH + rated_w * 1000 * JUMP_FACTOR * (elapsed / _HOUR)
+    return Counted(moments, totals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -23,6 +24,15 @@ class Flag(StrEnum):
     UNPAIRED_NUMBERS = "unpaired_numbers"  # numbers between its readings are missing
     SILENT_METER = "silent_meter"  # booked and perhaps used, but the meter said nothing
     CLOCK_UNSURE = "clock_unsure"  # the meter's clock was away from ours
+
+
+DOUBTFUL = frozenset({Flag.GAP, Flag.ENERGY_ESTIMATED, Flag.UNPAIRED_NUMBERS, Flag.SILENT_METER})
+"""Flags that a person has to look at. The others only tell what happened."""
+
+
+def needs_review(evidence: Evidence, flags: Iterable[Flag]) -> bool:
+    """Whether a person has to accept such a session before it is charged."""
+    return evidence is not Evidence.METERED or not DOUBTFUL.isdisjoint(flags)
 
 
 class LateCause(StrEnum):

@@ -5,18 +5,27 @@ Source: devices/README.md, "What counts as use".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import IntEnum
+from datetime import UTC, datetime, timedelta
 
 from app.kernel.interval import Interval
 from devices.rules.sample import Sample
 
+SPIKE_FACTOR = 3  # where a profile does not say it: more than this over the rated power is no power
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What counts as use on one meter. Watts; ``min_off`` joins pauses, ``max_gap`` ends a run by silence."""
+    """What counts as use on one meter from ``valid_from`` on, until another version does.
+
+    ``min_off`` joins pauses, ``max_gap`` ends a run by silence; a sample above ``spike_w`` is no power. A run
+    needs ``lead`` before and ``post`` after it. A counter with a modulus starts at zero again when it gets there.
+
+    Units: watts, milliwatt-hours.
+    """
 
     run_on_w: int
     run_off_w: int
@@ -25,6 +34,15 @@ class Profile:
     max_gap: timedelta
     rated_w: int
     version: int = 1
+    valid_from: datetime = ALWAYS
+    spike_w: int | None = None
+    lead: timedelta = timedelta()
+    post: timedelta = timedelta()
+    counter_modulus_mwh: int | None = None
+
+    @property
+    def spike_mw(self) -> int:
+        return 1000 * (SPIKE_FACTOR * self.rated_w if self.spike_w is None else self.spike_w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +62,7 @@ class UsageSpan:
         return sum((part.duration for part in parts if part is not None), timedelta())
 
 
-class _Level(IntEnum):
-    QUIET = 0
-    BETWEEN = 1
-    BUSY = 2
+_QUIET, _BETWEEN, _BUSY = 0, 1, 2
 
 
 @dataclass(slots=True)
@@ -65,6 +80,9 @@ class _Growing:
             self.quiet_since = moment
         elif not quiet and self.quiet_since is not None:
             self.running_since, self.quiet_since = moment, None
+
+    def paused_too_long(self, moment: datetime, profile: Profile) -> bool:
+        return self.quiet_since is not None and moment - self.quiet_since >= profile.min_off
 
     def ended(self, last: datetime, *, by_silence: bool = False, open_: bool = False) -> UsageSpan:
         if self.quiet_since is None:
@@ -90,48 +108,78 @@ def usage_spans(samples: Iterable[Sample], profile: Profile, *, until: datetime)
 
     Shape: samples of one meter, ascending, without doubles. O(n).
     """
-    spans: list[UsageSpan] = []
+    return list(_spans(samples, profile, until=until, begun_before=None))
+
+
+def spans_by_version(
+    samples: Sequence[Sample], profiles: Sequence[Profile], *, until: datetime
+) -> list[tuple[Profile, UsageSpan]]:
+    """The stretches of use, each by the version of the profile that was valid when it began.
+
+    A stretch that reaches over a change stays with its version; the next version looks at what comes after
+    it, so no two overlap. Time before the first version is looked at with that one.
+
+    Shape: samples of one meter, ascending, without doubles; versions by ``valid_from``, at least one. O(n).
+    """
+    found: list[tuple[Profile, UsageSpan]] = []
+    begin = 0
+    for number, profile in enumerate(profiles):
+        later = profiles[number + 1].valid_from if number + 1 < len(profiles) else None
+        if number:
+            begin = max(begin, _first_at(samples, profile.valid_from))
+        rest = samples[begin:] if begin else samples
+        for span in _spans(rest, profile, until=until, begun_before=later):
+            found.append((profile, span))
+            if span.open:
+                return found
+            begin = _first_at(samples, span.when.end)
+    return found
+
+
+def _first_at(samples: Sequence[Sample], moment: datetime) -> int:
+    return bisect_left(samples, moment, key=lambda sample: sample.taken_at)
+
+
+def _spans(
+    samples: Iterable[Sample], profile: Profile, *, until: datetime, begun_before: datetime | None
+) -> Iterator[UsageSpan]:
+    """The spans that begin before ``begun_before``. One plain loop: it sees every reading of the house."""
+    on_mw, off_mw, spike_mw = 1000 * profile.run_on_w, 1000 * profile.run_off_w, profile.spike_mw
+    min_on, max_gap = profile.min_on, profile.max_gap
     busy_since: datetime | None = None
     growing: _Growing | None = None
     last: datetime | None = None
-    for sample in samples:
-        level = _level(sample, profile)
-        if level is None:
+    for moment, _, _, power_mw, _, running, _, _ in samples:
+        # The instrument's own state where it gives one, else its power. A sample may say nothing of either.
+        if running is not None:
+            level = _BUSY if running else _QUIET
+        elif power_mw is None or power_mw > spike_mw:
             continue
-        moment = sample.taken_at
-        if last is not None and moment - last > profile.max_gap:
+        else:
+            level = _BUSY if power_mw >= on_mw else _BETWEEN if power_mw >= off_mw else _QUIET
+        if last is not None and moment - last > max_gap:
             if growing is not None:
-                spans.append(growing.ended(last, by_silence=True))
+                yield growing.ended(last, by_silence=True)
             growing = busy_since = None
-        if growing is not None and last is not None and _paused_too_long(growing, moment, profile):
-            spans.append(growing.ended(last))
-            growing = None
         if growing is not None:
-            growing.hear(moment, quiet=level is _Level.QUIET)
-        elif level is not _Level.BUSY:
+            if growing.quiet_since is None and level != _QUIET:
+                last = moment
+                continue
+            if last is not None and growing.paused_too_long(moment, profile):
+                yield growing.ended(last)
+                growing = None
+        if growing is not None:
+            growing.hear(moment, quiet=level == _QUIET)
+        elif busy_since is None and begun_before is not None and moment >= begun_before:
+            return
+        elif level != _BUSY:
             busy_since = None
         elif busy_since is None:
             busy_since = moment
-        elif moment > busy_since and moment - busy_since >= profile.min_on:
+        elif moment > busy_since and moment - busy_since >= min_on:
             growing, busy_since = _Growing(busy_since, busy_since), None
         last = moment
     if growing is not None and last is not None:
-        silent = until - last > profile.max_gap
-        goes_on = not silent and not _paused_too_long(growing, until, profile)
-        spans.append(growing.ended(last, by_silence=silent, open_=goes_on))
-    return spans
-
-
-def _paused_too_long(growing: _Growing, moment: datetime, profile: Profile) -> bool:
-    return growing.quiet_since is not None and moment - growing.quiet_since >= profile.min_off
-
-
-def _level(sample: Sample, profile: Profile) -> _Level | None:
-    """What a sample says: the instrument's own state where it gives one, else its power. May be nothing."""
-    if sample.running is not None:
-        return _Level.BUSY if sample.running else _Level.QUIET
-    if sample.power_mw is None:
-        return None
-    if sample.power_mw >= 1000 * profile.run_on_w:
-        return _Level.BUSY
-    return _Level.BETWEEN if sample.power_mw >= 1000 * profile.run_off_w else _Level.QUIET
+        silent = until - last > max_gap
+        goes_on = not silent and not growing.paused_too_long(until, profile)
+        yield growing.ended(last, by_silence=silent, open_=goes_on)

@@ -34,7 +34,7 @@ def energy_of(counts: list[int | None], *, boots: list[int] | None = None, rated
 )
 def test_a_counter_is_followed_through_its_epochs(counts, boots, total, estimates):
     energy = energy_of(counts, boots=boots)
-    assert energy.total_mwh[-1] == total
+    assert energy.total[-1] == total
     assert len(energy.estimated_at) == estimates
 
 
@@ -50,7 +50,7 @@ def test_a_counter_is_followed_through_its_epochs(counts, boots, total, estimate
 )
 def test_a_jump_that_no_machine_can_make_is_not_counted(counts, total, put_aside):
     energy = energy_of(counts, rated_w=20)
-    assert energy.total_mwh[-1] == total
+    assert energy.total[-1] == total
     assert len(energy.quarantined_at) == put_aside
     assert energy.doubtful(START, START + 10 * MINUTE) is bool(put_aside)
 
@@ -64,8 +64,8 @@ def test_never_more_is_used_than_the_counter_rose(counts, data):
     energy = energy_of(counts, boots=boots, rated_w=2000)
     said = [count for count in counts if count is not None]
     rises = sum(later - earlier if later >= earlier else later for earlier, later in pairwise(said))
-    assert all(earlier <= later for earlier, later in pairwise(energy.total_mwh))
-    assert (energy.total_mwh[-1] if energy.total_mwh else 0) <= rises
+    assert all(earlier <= later for earlier, later in pairwise(energy.total))
+    assert (energy.total[-1] if energy.total else 0) <= rises
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=40).map(sorted), st.integers(0, 40), st.integers(0, 40))

@@ -63,13 +63,13 @@ def test_pauses_do_not_count_as_running():
 
 
 def test_the_instruments_own_state_wins_over_power():
-    told = [replace(one, running=3 <= number <= 6) for number, one in enumerate(samples("##########"))]
+    told = [one._replace(running=3 <= number <= 6) for number, one in enumerate(samples("##########"))]
     assert [minutes(span.when) for span in usage_spans(told, PROFILE, until=LATER)] == [(3, 7)]
 
 
 def test_samples_that_say_nothing_of_the_state_change_nothing():
     told = samples("..##..####..........")
-    mute = [replace(one, power_mw=None, taken_at=one.taken_at + SECOND) for one in told]
+    mute = [one._replace(power_mw=None, taken_at=one.taken_at + SECOND) for one in told]
     mixed = sorted(told + mute)
     assert usage_spans(mixed, PROFILE, until=LATER) == usage_spans(told, PROFILE, until=LATER)
 
@@ -77,7 +77,7 @@ def test_samples_that_say_nothing_of_the_state_change_nothing():
 def test_busy_samples_of_one_moment_are_no_use():
     one, other = samples("##")
     hasty = replace(PROFILE, min_on=timedelta())
-    assert usage_spans([one, replace(other, taken_at=one.taken_at)], hasty, until=LATER) == []
+    assert usage_spans([one, other._replace(taken_at=one.taken_at)], hasty, until=LATER) == []
 
 
 def test_hundreds_of_crossings_are_three_washes():

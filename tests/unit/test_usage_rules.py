@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta, timezone
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.rules.evidence import Flag
 from devices.rules.usage import readings_digest, usage_sessions
 from tests.unit.drawings import LATER, MINUTE, PROFILE, minutes, samples, slot
 
@@ -26,7 +26,8 @@ def test_a_session_tells_whose_it_was_and_how_it_is_known():
     assert (one.running, other.running) == (6 * MINUTE, 4 * MINUTE)
     assert (one.readings_count, other.readings_count) == (7, 6)  # the one at the cut is in both
     assert one.energy_mwh + other.energy_mwh == told[13].energy_mwh - told[2].energy_mwh
-    assert (one.gap, one.open, one.energy_estimated) == (timedelta(), False, False)
+    assert (one.gap, one.open, one.flags) == (timedelta(), False, (Flag.CUT, Flag.NEXT_WAS_THERE))
+    assert other.flags == (Flag.CUT,)
 
 
 def test_a_run_cut_by_silence_says_so():
@@ -75,7 +76,7 @@ def test_a_session_follows_from_the_samples_of_its_span_alone(drawing, booked):
 
 def test_the_digest_names_the_readings_and_not_the_zone_they_are_told_in():
     told = samples("..##..")
-    elsewhere = [replace(one, taken_at=one.taken_at.astimezone(timezone(timedelta(hours=8)))) for one in told]
+    elsewhere = [one._replace(taken_at=one.taken_at.astimezone(timezone(timedelta(hours=8)))) for one in told]
     assert readings_digest(elsewhere) == readings_digest(told)
     assert readings_digest(told[1:]) != readings_digest(told)
-    assert readings_digest([*told[:-1], replace(told[-1], content_hash=b"other")]) != readings_digest(told)
+    assert readings_digest([*told[:-1], told[-1]._replace(content_hash=b"other")]) != readings_digest(told)
