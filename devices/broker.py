@@ -36,6 +36,7 @@ from devices.certifying import make_authority, make_certificate
 from devices.refusals import LOG, BrokerRefusal, refusals_since
 
 __all__ = [
+    "ANYWHERE",
     "LISTENER",
     "Account",
     "BrokerFailed",
@@ -53,7 +54,7 @@ DEFAULT_PORT = 18830
 LARGEST_MESSAGE = 256 * 1024
 START_LIMIT_S = 15.0
 STOP_LIMIT_S = 10.0
-ANYWHERE = "0.0.0.0"
+ANYWHERE = "0.0.0.0"  # noqa: S104 - only compared with what was set
 ROUTINE = "^[0-9]+: (Received |Sending |No will |Will message |\t)"
 """Lines of mosquitto's that tell nothing; it says what it denies only among all of these."""
 

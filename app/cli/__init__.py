@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 COMMANDS = {
     "up": "app.cli.up",
     "work": "app.cli.work",
+    "broker": "app.cli.broker",
     "listen": "app.cli.devices",
     "simulate": "app.cli.devices",
     "replay": "app.cli.devices",

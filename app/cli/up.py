@@ -12,14 +12,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import flask_migrate
 from flask import Flask, current_app
-from sqlalchemy import select
 
 from app.demo import DEMO_ACCOUNTS, DEMO_PASSWORD, seed_demo
 from app.kernel import clock
@@ -27,8 +28,8 @@ from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
 from app.kernel.postgres import PrivatePostgres
 from app.kernel.secrets import key_for
-from devices.broker import LISTENER, Account, PrivateBroker, listener_account, meter_account, meter_password
-from devices.models import Meter
+from devices.broker import ANYWHERE, Account, PrivateBroker
+from devices.registering import wire_accounts
 
 STOP_LIMIT_S = 20.0
 WATCH_S = 1.0
@@ -93,7 +94,7 @@ def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
             other=port + 1,
         )
     postgres = None if _given("DATABASE_URL") else PrivatePostgres(folder / "postgres")
-    broker = None if app.config["MQTT_URL"] else PrivateBroker(folder / "broker", port=_mqtt_port())
+    broker = None if app.config["MQTT_URL"] else _broker(app)
     children: list[Child] = []
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     try:
@@ -146,7 +147,7 @@ def _watch(
     app: Flask, stop: threading.Event, children: list[Child], environment: dict[str, str], broker: PrivateBroker | None
 ) -> None:
     """Until somebody wants to stop: start anew what ended, and tell the broker of new or revoked accounts."""
-    accounts = _accounts(app)
+    accounts = _accounts(app)  # all of them each second: ten thousand take 0.1 s, and no notice can get lost
     while not stop.wait(WATCH_S):
         for child in children:
             if child.process is not None and child.process.poll() is not None:
@@ -160,13 +161,29 @@ def _watch(
 
 
 def _accounts(app: Flask) -> list[Account]:
-    key = key_for("meters", master=app.config["MASTER_KEY"])
     with transaction() as session:
-        meters = session.execute(
-            select(Meter.code, Meter.shard, Meter.credential_version).where(Meter.active).order_by(Meter.id)
-        ).all()
-    accounts = [meter_account(code, shard, meter_password(key, code, version)) for code, shard, version in meters]
-    return [listener_account(meter_password(key, LISTENER, 1)), *accounts]
+        return wire_accounts(session, key_for("meters", master=app.config["MASTER_KEY"]))
+
+
+def _broker(app: Flask) -> PrivateBroker:
+    config = app.config
+    return PrivateBroker(
+        config["FOLDER"] / "broker",
+        port=config["MQTT_PORT"],
+        host=config["MQTT_HOST"],
+        tls_port=config["MQTT_TLS_PORT"],
+        names=_own_names(config["MQTT_HOST"], config["PUBLIC_URL"]),
+        tells_denied=True,
+    )
+
+
+def _own_names(host: str, public_url: str | None) -> set[str]:
+    """How devices may call this machine: what is set, its name, and its address in the network."""
+    names = {socket.gethostname(), urlsplit(public_url or "").hostname or "", "" if host == ANYWHERE else host}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way, suppress(OSError):
+        way.connect(("192.0.2.1", 9))  # sends nothing; only asks which interface would
+        names.add(str(way.getsockname()[0]))
+    return names - {""}
 
 
 def _seed() -> str:
@@ -229,7 +246,3 @@ def _taken(host: str, port: int) -> bool:
 
 def _given(name: str) -> bool:
     return bool(os.environ.get(name))
-
-
-def _mqtt_port() -> int | None:
-    return int(os.environ["PILOTSHARE_MQTT_PORT"]) if _given("PILOTSHARE_MQTT_PORT") else None
