@@ -41,7 +41,8 @@ from devices.metering import meter_readings
 from devices.models import Meter, MeterProfile
 from devices.rules.evidence import Dialect
 from devices.rules.topic import shard_of, topic_of
-from devices.simulator import Load, native_message, seed_of
+from devices.simulating.load import Load, seed_of
+from devices.simulating.speaking import native_message
 
 DEMO_PASSWORD = "pilotshare-demo"  # noqa: S105 - printed at the start, on sample data only
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from devices.rules.topic import topic_of
-from devices.simulator import native_message
+from devices.simulating.speaking import native_message
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 WINDOW = 800

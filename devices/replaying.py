@@ -13,7 +13,7 @@ from app.kernel.errors import Refusal
 from devices.client import Publisher
 from devices.rules.evidence import Dialect
 from devices.rules.topic import topic_of
-from devices.simulator import native_message, tasmota_message
+from devices.simulating.speaking import native_message, tasmota_message
 
 NATIVE_BATCH = 100
 UNDER_WAY = 1000

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from app.kernel.db import transaction
 from app.kernel.errors import Refusal
 from app.kernel.secrets import key_for
-from devices import listener, replaying, simulator
+from devices import listener, replaying
 from devices.broker import LISTENER, meter_password
 from devices.models import Meter
 from devices.rules.evidence import Dialect
 from devices.rules.topic import SHARDS
+from devices.simulating import fleet
 
 
 def broker_url(app: Flask) -> str:
@@ -72,7 +73,7 @@ def listen(shards: str) -> None:
 def simulate(every: float) -> None:
     """Run the sample meters (示例): they run during booked slots and idle otherwise."""
     app = _app()
-    simulator.run(app, broker_url(app), meter_key(app), every_s=every, stop=until_told())
+    fleet.run(app, broker_url(app), meter_key(app), every_s=every, stop=until_told())
 
 
 @click.command("replay")

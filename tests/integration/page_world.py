@@ -41,7 +41,7 @@ from devices.ingesting import ingest
 from devices.metering import meter_readings
 from devices.models import Meter, UsageSession
 from devices.rules.topic import shard_of, topic_of
-from devices.simulator import native_message
+from devices.simulating.speaking import native_message
 from tests import makers
 
 HOUR = timedelta(hours=1)

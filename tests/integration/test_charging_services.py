@@ -33,7 +33,7 @@ from devices.metering import meter_readings
 from devices.models import UsageSession
 from devices.rules.evidence import Evidence
 from devices.rules.topic import shard_of, topic_of
-from devices.simulator import native_message
+from devices.simulating.speaking import native_message
 from tests import makers
 
 HOUR = timedelta(hours=1)

@@ -23,7 +23,8 @@ from devices.broker import LISTENER, PrivateBroker, listener_account, meter_acco
 from devices.client import Publisher
 from devices.models import DeadLetter, DisputedReading
 from devices.rules.topic import shard_of, topic_of
-from devices.simulator import Outbox, native_message
+from devices.simulating.device import Outbox
+from devices.simulating.speaking import native_message
 from tests import makers
 from tests.conftest import _dsn
 from tests.integration.test_private_broker import KINDS, brokers
@@ -98,8 +99,8 @@ def test_ten_thousand_readings_survive_five_crashes_of_the_listener_and_one_of_t
         house.broker.url,
         username=CODE,
         password=house.password,
-        listen_to=topic_of(CODE, "ack"),
-        hear=outbox.acknowledged,
+        listen_to=[topic_of(CODE, "ack")],
+        hear=lambda _, payload: outbox.acknowledged(payload),
     )
     done = threading.Event()
 
@@ -107,7 +108,7 @@ def test_ten_thousand_readings_survive_five_crashes_of_the_listener_and_one_of_t
         """Send what is due again and again, a few messages at a time, as a slow device would."""
         while not done.is_set():
             if publisher.connected:
-                for portion in outbox.due(time.monotonic(), again_after_s=3)[:40]:
+                for _, portion, _ in outbox.due(time.monotonic(), again_after_s=3)[:40]:
                     for part in range(0, len(portion), 10):
                         publisher.publish(topic_of(CODE, "data"), native_message(1, portion[part : part + 10]))
             done.wait(0.2)
