@@ -29,6 +29,7 @@ from billing.charging import charge_usage
 from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
 from billing.recognizing import recognize_revenue
+from devices.entering import book_silent_use
 from devices.metering import meter_readings
 from devices.usage import usage_of_reservations
 
@@ -48,6 +49,10 @@ class Job:
 
 def metering(session: Session, at: datetime) -> int:
     return meter_readings(session, at=at, limit=PORTION)
+
+
+def booking_silent_use(session: Session, at: datetime) -> int:
+    return book_silent_use(session, at=at, limit=PORTION)
 
 
 def charging(session: Session, at: datetime) -> int:
@@ -129,6 +134,7 @@ TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("knowing holidays", timedelta(hours=12), knowing_holidays),
     Job("metering", timedelta(seconds=2), metering),
+    Job("booking silent use", timedelta(minutes=10), booking_silent_use),
     Job("lapsing", timedelta(seconds=10), lapsing),
     Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),
     Job("finishing", timedelta(seconds=30), finishing),
