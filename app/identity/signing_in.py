@@ -1,4 +1,4 @@
-"""Somebody says who they are."""
+"""Somebody says who they are, and what they read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.identity.models import Person
 from app.identity.passwords import fits, hashed, outdated
+from app.identity.rules.language import Language
 from app.kernel import audit
 from app.kernel.errors import InvalidInput
 
@@ -26,3 +27,9 @@ def sign_in(session: Session, *, email: str, password: str, at: datetime) -> Per
     audit.record(session, at=at, by=person.id, deed="signed in", subject="person", subject_id=person.id)
     session.flush()
     return person
+
+
+def choose_language(session: Session, person_id: int, language: Language) -> None:
+    """From now on pages, mails and calendars of this person are in ``language``."""
+    session.get_one(Person, person_id).language = language
+    session.flush()

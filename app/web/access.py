@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from app.catalogue.platforms import platforms_run_by
 from app.identity.models import Membership, Person
+from app.identity.rules.language import Language
 from app.identity.rules.permission import PUBLIC, Permission, Reach, Role, reach
 from app.kernel import clock
 from app.kernel.db import db
@@ -32,6 +33,7 @@ class Actor(UserMixin):
     email: str
     roles: tuple[tuple[int, Role], ...]
     organization_names: tuple[str, ...]
+    language: Language
 
     def get_id(self) -> str:
         return str(self.id)
@@ -63,6 +65,7 @@ def actor_for(person: Person) -> Actor:
         email=person.email,
         roles=tuple((membership.organization_id, membership.role) for membership in person.memberships),
         organization_names=tuple(dict.fromkeys(membership.organization.name for membership in person.memberships)),
+        language=person.language,
     )
 
 

@@ -1,17 +1,23 @@
-"""Which language the reader reads: the one chosen before, else Chinese."""
+"""Which language the reader reads: the one chosen in this browser, else the one they chose elsewhere, else Chinese."""
 
 from __future__ import annotations
 
 from flask import Flask, has_request_context, request
 from flask_babel import Babel
+from flask_login import current_user
 
-LANGUAGES = {"zh_CN": "中文", "en": "English"}
+from app.identity.rules.language import Language
+
+LANGUAGES = {Language.CHINESE: "中文", Language.ENGLISH: "English"}
 COOKIE = "language"
 
 
-def chosen() -> str | None:
-    wanted = request.cookies.get(COOKIE) if has_request_context() else None
-    return wanted if wanted in LANGUAGES else None
+def chosen() -> Language | None:
+    if not has_request_context():
+        return None
+    if (wanted := request.cookies.get(COOKIE)) in LANGUAGES:
+        return Language(wanted)
+    return current_user.language if current_user.is_authenticated else None
 
 
 def register(app: Flask) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from argon2 import PasswordHasher
+from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.identity.models import Person
@@ -10,6 +11,7 @@ from app.identity.rules.permission import Role
 from app.identity.signing_in import sign_in
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput
+from tests import makers
 from tests.makers import BEGINNING
 
 PASSWORD = "示例密码-2026-甲"
@@ -86,3 +88,22 @@ def test_a_person_may_have_roles_in_several_organizations(session, anna):
         add_membership(session, person=anna, organization=body, role=role)
     session.refresh(anna)
     assert {one.role for one in anna.memberships} == {Role.FIRM_MANAGER, Role.OPERATOR}
+
+
+def test_the_language_somebody_chose_is_read_in_a_browser_that_chose_none(app, session):
+    person_id = makers.person(session, (makers.organization(session), Role.FIRM_MEMBER)).id
+    session.commit()
+
+    def signed_in() -> FlaskClient:
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"] = str(person_id)
+        return client
+
+    first, second = signed_in(), signed_in()
+    assert 'lang="zh-CN"' in second.get("/notices").text
+    assert first.get("/language/en").status_code == 302
+    assert '<html lang="en"' in second.get("/notices").text
+    assert '<html lang="en"' not in app.test_client().get("/sign-in").text
+    second.set_cookie("language", "zh_CN")
+    assert '<html lang="zh-CN"' in second.get("/notices").text

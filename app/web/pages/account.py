@@ -6,10 +6,12 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response
 
+from app.identity.rules.language import Language
 from app.identity.rules.permission import Permission
+from app.identity.signing_in import choose_language
 from app.identity.signing_in import sign_in as check_password
 from app.kernel import clock
-from app.kernel.db import transaction
+from app.kernel.db import in_transaction, transaction
 from app.kernel.errors import NotFound, Refusal
 from app.web.access import actor_for, requires
 from app.web.errors import sentence, status_of
@@ -54,8 +56,11 @@ def sign_out() -> Response:
 @pages.get("/language/<code>")
 @requires(Permission.BROWSE)
 def language(code: str) -> Response:
+    """For this browser, and for whoever is signed in also for their mails, calendars and other browsers."""
     if code not in LANGUAGES:
         raise NotFound("没有这种语言。")
+    if current_user.is_authenticated:
+        in_transaction(lambda database: choose_language(database, current_user.id, Language(code)))
     answer = redirect(safe_next(url_for("home.start")).rstrip("?"))
     answer.set_cookie(COOKIE, code, max_age=A_YEAR, samesite="Lax", httponly=True)
     return answer
