@@ -21,9 +21,10 @@ from app.booking.reminding import remind, remind_of_expiry
 from app.booking.waiting import offer_freed
 from app.catalogue.models import Platform
 from app.catalogue.special_days import seed_special_days
-from app.identity.mailing import letter_for, send_waiting
+from app.identity.mailing import send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
+from app.letters import letter_for
 from billing.assessing import assess_platform
 from billing.charging import charge_usage
 from billing.charging_fees import charge_fees

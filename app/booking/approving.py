@@ -15,7 +15,7 @@ from app.booking.rules.approval import STEPS, Step, agreed_by, stands
 from app.booking.rules.reservation import HOLDS_SLOT, ReservationState
 from app.catalogue.models import Equipment
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
@@ -150,7 +150,7 @@ def _tell(session: Session, reservation: Reservation, *, approved: bool, reason:
         key=f"decision:{reservation.id}:{at.isoformat()}",
         sentence=sentence,
         facts={
-            "equipment": reservation.equipment.name_zh,
+            "equipment": names(reservation.equipment),
             "starts_at": reservation.during.start.isoformat(),
             "reason": reason,
         },

@@ -10,7 +10,7 @@ from app.booking.models import Reservation
 from app.booking.rules.reservation import ReservationState
 from app.catalogue.platforms import operator_of
 from app.identity.notifying import notify, people_with
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.identity.rules.permission import Role
 from app.kernel.clock import local_date
 
@@ -34,7 +34,7 @@ def ask_operators(session: Session, reservation: Reservation, *, at: datetime, s
         sentence=msgid("%(organization)s 申请使用 %(equipment)s（%(starts_at)s 起），请在 %(lapses_at)s 前审批。"),
         facts={
             "organization": reservation.organization.name,
-            "equipment": reservation.equipment.name_zh,
+            "equipment": names(reservation.equipment),
             "starts_at": start,
             "lapses_at": reservation.hold_until.isoformat(),
         },

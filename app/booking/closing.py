@@ -14,7 +14,7 @@ from app.booking.rules.reservation import NOT_BEGUN, ReservationState
 from app.catalogue.models import Closure, Equipment
 from app.catalogue.rules.words import ClosureKind
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.kernel import audit
 from app.kernel.errors import InvalidInput, NotFound
 from app.kernel.interval import Interval
@@ -145,7 +145,7 @@ def _cancel(session: Session, reservation: Reservation, *, reason: str, by: int,
         sentence=msgid("设备停用（%(reason)s），您对 %(equipment)s（%(starts_at)s 起）的预约已取消，不收费用。"),
         facts={
             "reason": reason,
-            "equipment": reservation.equipment.name_zh,
+            "equipment": names(reservation.equipment),
             "starts_at": reservation.during.start.isoformat(),
         },
         path=f"/reservations/{reservation.id}",

@@ -16,7 +16,7 @@ from app.booking.rules.reservation import AGREED
 from app.booking.rules.words import MisstepKind
 from app.catalogue.models import Conduct
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 
@@ -200,7 +200,7 @@ def _tell(session: Session, reservation: Reservation, entry: ConductEntry, *, at
         sentence=_sentence(entry.kind, Rung.NONE if known is None else known.rung),
         facts={
             "reservation": reservation.id,
-            "equipment": reservation.equipment.name_zh,
+            "equipment": names(reservation.equipment),
             "effective_at": entry.effective_at.isoformat(),
         },
         path="/conduct",

@@ -18,7 +18,7 @@ from app.booking.terms import closed_times
 from app.booking.using import finish
 from app.catalogue.models import Conduct, Equipment
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.kernel.interval import Interval
 
 LOOKS_BACK = timedelta(days=31)
@@ -96,7 +96,7 @@ def finish_overdue(session: Session, *, at: datetime, limit: int) -> int:
 
 def _tell_lapsed(session: Session, reservation: Reservation, *, offered: bool, at: datetime) -> None:
     facts = {
-        "equipment": reservation.equipment.name_zh,
+        "equipment": names(reservation.equipment),
         "starts_at": reservation.during.start.isoformat(),
     }
     notify(

@@ -17,7 +17,7 @@ from app.booking.rules.reservation import ReservationState
 from app.catalogue.models import Qualification, Requirement
 from app.identity.models import Membership, Notice, Person
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.identity.rules.permission import Role
 from app.kernel.clock import local_date
 
@@ -66,7 +66,7 @@ def remind(session: Session, *, at: datetime, limit: int) -> int:
                 key=name,
                 sentence=msgid("您预约的 %(equipment)s 将于 %(starts_at)s 开始，地点：%(location)s。"),
                 facts={
-                    "equipment": reservation.equipment.name_zh,
+                    "equipment": names(reservation.equipment),
                     "location": reservation.equipment.location,
                     "starts_at": reservation.during.start.isoformat(),
                 },
@@ -96,7 +96,7 @@ def remind_of_expiry(session: Session, *, at: datetime, limit: int) -> int:
         key = func.concat(f"expiry-{days}d-", Qualification.id, "-", cast(Qualification.expires_on, Text))
         person_id = func.coalesce(Qualification.person_id, Membership.person_id)
         ending = session.execute(
-            select(Requirement.name_zh, Qualification.expires_on, Person.id, key)
+            select(Requirement, Qualification.expires_on, Person.id, key)
             .select_from(Qualification)
             .join(Qualification.requirement)
             .outerjoin(
@@ -123,7 +123,7 @@ def remind_of_expiry(session: Session, *, at: datetime, limit: int) -> int:
                 kind=NoticeKind.QUALIFICATION,
                 key=name,
                 sentence=msgid("“%(name)s”将于 %(expires_on)s 到期，请及时续办。"),
-                facts={"name": requirement, "expires_on": f"{expires_on}"},
+                facts={"name": names(requirement), "expires_on": f"{expires_on}"},
                 path="/qualifications",
                 at=at,
             )

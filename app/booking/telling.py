@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.booking.models import Reservation
 from app.booking.rules.reservation import GIVEN_UP
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 
 
 def tell_changed(session: Session, reservation: Reservation, *, by: int, at: datetime) -> int:
@@ -25,7 +25,7 @@ def tell_changed(session: Session, reservation: Reservation, *, by: int, at: dat
         if reservation.state in GIVEN_UP
         else msgid("您对 %(equipment)s 的预约已被改到 %(starts_at)s–%(ends_at)s。"),
         facts={
-            "equipment": reservation.equipment.name_zh,
+            "equipment": names(reservation.equipment),
             "starts_at": reservation.during.start.isoformat(),
             "ends_at": reservation.during.end.isoformat(),
         },

@@ -18,7 +18,7 @@ from app.booking.rules.reservation import ReservationState
 from app.booking.rules.words import WaitState
 from app.catalogue.models import Equipment
 from app.identity.notifying import notify
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.kernel import audit
 from app.kernel.errors import Conflict, NotFound, Refusal, SlotTaken
 from app.kernel.interval import Interval
@@ -276,7 +276,7 @@ def _tell(session: Session, row: Waiting, sentence: str, *, key: str, at: dateti
         kind=NoticeKind.OFFER,
         key=key,
         sentence=sentence,
-        facts={"equipment": row.equipment.name_zh, "starts_at": row.during.start.isoformat(), **facts},
+        facts={"equipment": names(row.equipment), "starts_at": row.during.start.isoformat(), **facts},
         path="/waitlist",
         at=at,
     )

@@ -15,7 +15,7 @@ from app.catalogue.models import Equipment, EquipmentRequirement, Qualification,
 from app.catalogue.rules.words import OF_A_PERSON, RequirementKind
 from app.identity.models import Organization, Person
 from app.identity.notifying import notify, people_with
-from app.identity.rules.notice import NoticeKind, msgid
+from app.identity.rules.notice import NoticeKind, msgid, names
 from app.identity.rules.permission import Role
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
@@ -256,7 +256,7 @@ def _tell(session: Session, row: Qualification, *, sentence: str, key: str, reas
         kind=NoticeKind.QUALIFICATION,
         key=f"{key}:{row.id}",
         sentence=sentence,
-        facts={"name": session.get_one(Requirement, row.requirement_id).name_zh, "reason": reason},
+        facts={"name": names(session.get_one(Requirement, row.requirement_id)), "reason": reason},
         path="/qualifications",
         at=at,
     )

@@ -19,8 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
 from app.identity.models import Notice
-from app.identity.rules.notice import MailState, told
-from app.kernel.clock import FACILITY_ZONE
+from app.identity.rules.notice import MailState
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 PATIENCE_S = 10
@@ -65,19 +64,6 @@ def send_waiting(
             notice.mail, notice.next_try_at, notice.mail_error = MailState.SENT, None, ""
     session.flush()
     return len(due)
-
-
-def letter_for(notice: Notice, *, site: str) -> Letter:
-    """In Chinese, the language of the source: nobody's language is known when a letter is written."""
-    said = told(notice.sentence, notice.facts, moment=_said)
-    choices = f"{site}/notices/choices"
-    page = f"\n\n{site}{notice.path}" if notice.path else ""
-    return Letter(f"中试共享：{said}", f"{said}{page}\n\n——\n邮件提醒设置：{choices}\n", choices)
-
-
-def _said(at: datetime) -> str:
-    local = at.astimezone(FACILITY_ZONE)
-    return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}"
 
 
 def _message(notice: Notice, letter: Letter, *, sender: str, at: datetime) -> EmailMessage:

@@ -28,8 +28,9 @@ def notify(
 ) -> int:
     """Tell each of these people; who was told under this ``key`` before is not told again. Returns how many were.
 
-    ``sentence`` is a Chinese ``msgid(…)`` with ``%(name)s`` places for ``facts`` (JSON values; times as ISO
-    text under a name that ends in ``_at``). ``path`` is the address of the page it is about.
+    ``sentence`` is a Chinese ``msgid(…)`` with ``%(name)s`` places for ``facts``: JSON values, times as ISO
+    text under a name that ends in ``_at``, things that have two names as ``names(thing)``. ``path`` is the
+    address of the page it is about.
     """
     wanted = sorted(set(person_ids))
     choices = {

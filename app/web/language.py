@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from babel import Locale
 from flask import Flask, has_request_context, request
-from flask_babel import Babel
+from flask_babel import Babel, get_locale
 from flask_login import current_user
 
 from app.identity.rules.language import Language
@@ -18,6 +19,12 @@ def chosen() -> Language | None:
     if (wanted := request.cookies.get(COOKIE)) in LANGUAGES:
         return Language(wanted)
     return current_user.language if current_user.is_authenticated else None
+
+
+def reader_language() -> Language:
+    """The language of this page, this letter or this calendar, whatever has decided it."""
+    locale = get_locale()
+    return next(language for language in Language if Locale.parse(language.value) == locale)
 
 
 def register(app: Flask) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 from aiosmtpd.controller import Controller
+from flask_babel import force_locale, gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -19,15 +20,17 @@ from app.booking.models import Reservation
 from app.booking.reminding import remind, remind_of_expiry
 from app.booking.rules.reservation import ReservationState
 from app.booking.telling import tell_changed
-from app.catalogue.models import Qualification, Requirement
+from app.catalogue.models import Equipment, Qualification, Requirement
 from app.catalogue.rules.words import RequirementKind
-from app.identity.mailing import PAUSES, letter_for, send_waiting
+from app.identity.mailing import PAUSES, send_waiting
 from app.identity.models import Notice, Person
 from app.identity.notifying import notify
 from app.identity.reading_notices import choose, mark_read, unread_count
-from app.identity.rules.notice import MailState, NoticeKind, Ways, told
+from app.identity.rules.language import Language
+from app.identity.rules.notice import MailState, NoticeKind, Ways, names, told
 from app.identity.rules.permission import Role
 from app.kernel.interval import Interval
+from app.letters import letter_for
 from tests import makers
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
@@ -92,6 +95,24 @@ def test_a_letter_arrives_whole_and_once(session, post_office):
     assert letter["List-Unsubscribe"] == f"<{SITE}/notices/choices>"
     assert f"{SITE}/reservations/7" in letter.get_content()
     assert session.scalars(select(Notice.mail)).all() == [MailState.SENT]
+
+
+def test_a_letter_is_in_the_language_of_who_reads_it(session, post_office):
+    row = reserved(session, NOW + HOUR)
+    row.equipment.name_zh, row.equipment.name_en = "示例纺丝机", "Sample spinning line"
+    reader, colleague = session.get_one(Person, row.person_id), makers.person(session)
+    reader.language = Language.ENGLISH
+    tell_changed(session, row, by=colleague.id, at=NOW)
+    send(session, post_office)
+    (letter,) = post_office.arrived
+    assert "Your reservation of Sample spinning line was moved to 24 Nov 2026 10:00" in letter["Subject"]
+    assert "Your reservation of Sample spinning line" in letter.get_content()
+    with force_locale("en"):
+        assert gettext("邮件提醒设置：%(address)s", address=f"{SITE}/notices/choices") in letter.get_content()
+    reader.language = Language.CHINESE
+    tell_changed(session, row, by=colleague.id, at=NOW + HOUR)
+    send(session, post_office, at=NOW + HOUR)
+    assert "您对 示例纺丝机 的预约已被改到 2026年11月24日 10:00" in post_office.arrived[1]["Subject"]
 
 
 def test_a_server_that_is_busy_is_asked_again_later_and_in_the_end_not_any_more(session, post_office):
@@ -194,8 +215,16 @@ def test_what_is_read_does_not_count_and_belongs_to_its_reader(session):
 
 
 def test_only_what_is_named_at_is_a_time():
-    shown = told("%(a_at)s %(b_at)s %(c)s", {"a_at": NOW.isoformat(), "b_at": None, "c": "2026"}, moment=lambda at: "T")
+    facts = {"a_at": NOW.isoformat(), "b_at": None, "c": "2026"}
+    shown = told("%(a_at)s %(b_at)s %(c)s", facts, language=Language.CHINESE, moment=lambda at: "T")
     assert shown == "T None 2026"
+
+
+@pytest.mark.parametrize(("language", "expected"), [(Language.CHINESE, "纺丝机"), (Language.ENGLISH, "Spinning line")])
+def test_a_name_is_read_in_the_readers_language(language, expected):
+    facts = {"equipment": names(Equipment(name_zh="纺丝机", name_en="Spinning line"))}
+    assert told("%(equipment)s", facts, language=language, moment=str) == expected
+    assert told("%(equipment)s", {"equipment": "纺丝机"}, language=language, moment=str) == "纺丝机"
 
 
 def reserved(session: Session, starts_at: datetime, *, changed_at: datetime = makers.BEGINNING) -> Reservation:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
+
+from app.identity.rules.language import Language
 
 
 class NoticeKind(StrEnum):
@@ -45,9 +47,29 @@ def msgid(sentence: str) -> str:
     return sentence
 
 
-def told(sentence: str, facts: Mapping[str, Any], *, moment: Callable[[datetime], str]) -> str:
-    """The ``sentence`` with its ``facts``; those named ``…_at`` are ISO times and are said by ``moment``."""
-    return sentence % {
-        name: moment(datetime.fromisoformat(fact)) if name.endswith("_at") and isinstance(fact, str) else fact
-        for name, fact in facts.items()
-    }
+class Named(Protocol):
+    """What has a name in both languages: equipment, a requirement."""
+
+    @property
+    def name_zh(self) -> str: ...
+    @property
+    def name_en(self) -> str: ...
+
+
+def names(thing: Named) -> dict[str, str]:
+    """Its name as a fact that every reader reads in their own language."""
+    return {Language.CHINESE.value: thing.name_zh, Language.ENGLISH.value: thing.name_en}
+
+
+def told(sentence: str, facts: Mapping[str, Any], *, language: Language, moment: Callable[[datetime], str]) -> str:
+    """The ``sentence`` with its ``facts``, where it is already in ``language``.
+
+    Facts named ``…_at`` are ISO times and are said by ``moment``; :func:`names` are said in ``language``.
+    """
+
+    def said(name: str, fact: Any) -> Any:
+        if isinstance(fact, dict):
+            return fact[language.value]
+        return moment(datetime.fromisoformat(fact)) if name.endswith("_at") and isinstance(fact, str) else fact
+
+    return sentence % {name: said(name, fact) for name, fact in facts.items()}

@@ -16,6 +16,7 @@ from app.kernel.db import db, in_transaction
 from app.web.access import requires
 from app.web.formats import moment
 from app.web.forms import safe_next
+from app.web.language import reader_language
 from app.web.paging import page_of
 
 pages = Blueprint("notices", __name__)
@@ -53,4 +54,4 @@ def save_choices() -> Response:
 
 
 def _told(notice: Notice) -> str:
-    return told(gettext(notice.sentence), notice.facts, moment=moment)
+    return told(gettext(notice.sentence), notice.facts, language=reader_language(), moment=moment)
