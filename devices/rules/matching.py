@@ -3,8 +3,9 @@
 A span that touches no slot is walk-up use. A span that touches slots belongs to them, from its very
 beginning to its very end: starting early and overrunning stay with the slot they adjoin. Where a span
 touches several slots it is cut at the start of each later one, so the time before it belongs to the
-slot before. Slots of several units may overlap: then too the later one takes over where it starts,
-and of two that start together the one reserved first has it. Source: devices/README.md, "Whose use it was".
+slot before. Slots may overlap, of several units or by an early check-in: then too the later one takes
+over where it starts, so of those running when the span begins the last to start has it, and of two that
+start together the one reserved first. Source: devices/README.md, "Whose use it was".
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ def pieces(span: Interval, slots: Sequence[BookedSlot]) -> list[Piece]:
     """
     touched = sorted(
         (slot for slot in slots if slot.during.overlaps(span)),
-        key=lambda slot: (max(slot.during.start, span.start), slot.reservation_id),
+        key=lambda slot: (slot.during.start, slot.reservation_id),
     )
     found: list[Piece] = []
     rest = span
     owner: BookedSlot | None = None
     for slot in touched:
-        if owner is None:
+        if owner is None or owner.during.start < slot.during.start <= span.start:
             owner = slot
         elif slot.during.start > max(owner.during.start, span.start):
             found.append(Piece(Interval(rest.start, slot.during.start), owner))

@@ -1,24 +1,26 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rules.counter import CountedEnergy, counted_energy
+from devices.rules.counter import CountedEnergy, counted_energy, counted_rises
 from devices.rules.sample import Sample
 from tests.unit.drawings import MINUTE, START
 
 
-def energy_of(counts: list[int | None], *, boots: list[int] | None = None, rated_w: int = 100_000) -> CountedEnergy:
+def energy_of(
+    counts: list[int | None], *, boots: list[int] | None = None, rated_w: int = 100_000, modulus: int | None = None
+) -> CountedEnergy:
     """The counter shows ``counts``, one a minute."""
     boots = boots or [1] * len(counts)
     told = [
         Sample(START + number * MINUTE, boot, number, None, count, None, b"")
         for number, (count, boot) in enumerate(zip(counts, boots, strict=True))
     ]
-    return counted_energy(told, rated_w=rated_w)
+    return counted_energy(told, rated_w=rated_w, modulus_mwh=modulus)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,43 @@ def test_a_jump_that_no_machine_can_make_is_not_counted(counts, total, put_aside
     assert energy.total[-1] == total
     assert len(energy.quarantined_at) == put_aside
     assert energy.doubtful(START, START + 10 * MINUTE) is bool(put_aside)
+
+
+@pytest.mark.parametrize(
+    ("counts", "boots", "modulus", "total", "estimates"),
+    [
+        ([990, 999, 5, 10], None, 1000, 20, 0),  # over the top: 9, then 6, then 5
+        ([990, 999, 5, 10], None, None, 19, 1),  # the same without a declared modulus is a reset
+        ([990, 999, 5, 10], [1, 1, 2, 2], 1000, 20, 0),  # a counter may roll over while it is switched off
+        ([990, 999, 985, 1000], None, 1000, 10, 0),  # a dip is no roll-over
+        ([100_000, 5], None, 10**9, 5, 1),  # too far from the top to have got there: a reset
+        ([1200, 5], None, 1000, 5, 1),  # above its modulus it never was
+    ],
+)
+def test_a_counter_with_a_declared_modulus_rolls_over(counts, boots, modulus, total, estimates):
+    energy = energy_of(counts, boots=boots, rated_w=100, modulus=modulus)
+    assert (energy.total[-1], len(energy.estimated_at), len(energy.quarantined_at)) == (total, estimates, 0)
+
+
+@given(st.lists(st.integers(0, 900), max_size=60), st.integers(0, 999))
+def test_what_a_counter_that_rolls_over_shows_is_what_was_used(rises, first):
+    true = list(accumulate(rises, initial=first))
+    energy = energy_of([count % 1000 for count in true], rated_w=1, modulus=1000)
+    # A fall by less than a tenth could be noise, so such a lap is seen a little later, at worst not at all.
+    if all(rise <= 100 for rise in rises):
+        assert energy.total[-1] == true[-1] - first
+    assert energy.total[-1] <= true[-1] - first
+
+
+@pytest.mark.parametrize(
+    ("counts", "total"),
+    [([3, 3, 5, 9], 6), ([3, 5, 1, 2], 4), ([None, 3, None, 4], 1), ([7, 0, 0], 0)],
+)
+def test_what_the_instrument_counts_begins_anew_when_it_falls(counts, total):
+    told = [
+        Sample(START + number * MINUTE, 1, number, None, None, None, b"", count) for number, count in enumerate(counts)
+    ]
+    assert counted_rises(told).total[-1] == total
 
 
 counters = st.lists(st.one_of(st.none(), st.integers(0, 5000), st.integers(0, 10**12)), max_size=40)

@@ -20,7 +20,10 @@ from tests.unit.drawings import between, minutes, slot
         ((10, 40), [(30, 50), (5, 15)], [(10, 30, 2), (30, 40, 1)]),  # in whatever order they are given
         ((10, 40), [(0, 50), (20, 30)], [(10, 20, 1), (20, 40, 2)]),  # units side by side: the later takes over
         ((10, 40), [(20, 30), (20, 35)], [(10, 40, 1)]),  # starting together: the one reserved first
-        ((10, 40), [(5, 30), (0, 35)], [(10, 40, 1)]),  # both running when it starts: the same
+        ((10, 40), [(5, 30), (0, 35)], [(10, 40, 1)]),  # both running when it starts: the last to start
+        ((10, 40), [(0, 35), (5, 30)], [(10, 40, 2)]),
+        ((10, 40), [(5, 30), (5, 35)], [(10, 40, 1)]),
+        ((12, 40), [(0, 20), (10, 30)], [(12, 40, 2)]),  # the next one came early and is the one who uses it
     ],
 )
 def test_use_belongs_to_the_slots_it_touches(span, slots, expected):

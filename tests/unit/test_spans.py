@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rules.span import usage_spans
-from tests.unit.drawings import LATER, MINUTE, PROFILE, minutes, samples
+from devices.rules.span import Profile, spans_by_version, usage_spans
+from tests.unit.drawings import LATER, MINUTE, PROFILE, START, minutes, samples
 
 SECOND = timedelta(seconds=1)
 
@@ -94,6 +94,80 @@ def test_each_cycle_of_a_fridge_is_one_span():
     profile = replace(PROFILE, min_on=10 * SECOND, min_off=60 * SECOND)
     found = usage_spans(samples(("." * 45 + "#" * 15) * 21 + "."), profile, until=LATER)
     assert [span.when.duration for span in found] == [15 * MINUTE] * 21
+
+
+@pytest.mark.parametrize(("spike_w", "watts", "expected"), [
+    (None, 6001, []), (None, 6000, [(2, 5)]), (9000, 9001, []), (9000, 8999, [(2, 5)]), (300, 500, []),
+])  # fmt: skip
+def test_more_than_the_machine_can_draw_is_no_power(spike_w, watts, expected):
+    """Three times the rated power, unless the profile says how much."""
+    told = [one._replace(power_mw=watts * 1000) if one.power_mw == 500_000 else one for one in samples("..###....")]
+    found = usage_spans(told, replace(PROFILE, spike_w=spike_w), until=LATER)
+    assert [minutes(span.when) for span in found] == expected
+
+
+def test_a_spike_in_a_run_breaks_nothing():
+    told = samples("..####....")
+    told[4] = told[4]._replace(power_mw=10**9)
+    assert usage_spans(told, PROFILE, until=LATER) == usage_spans(samples("..####...."), PROFILE, until=LATER)
+
+
+LOW = replace(PROFILE, run_on_w=50, run_off_w=50, version=2)
+
+
+def versions(changed: int) -> list[Profile]:
+    """From minute ``changed`` on 60 W is use as well."""
+    return [PROFILE, replace(LOW, valid_from=START + changed * MINUTE)]
+
+
+@pytest.mark.parametrize(
+    ("drawing", "changed", "expected"),
+    [
+        ("..####............", 99, [(2, 6, 1)]),  # before the change
+        ("..----.....----............", 9, [(11, 15, 2)]),  # what was no use before is from now on
+        ("..----------............", 6, [(6, 12, 2)]),  # from the change on, not from before
+        ("..######----............", 5, [(2, 12, 1)]),  # a run that reaches over the change keeps its version
+        ("..####..........................####............", 20, [(2, 6, 1), (32, 36, 2)]),
+        ("####      ----............", 5, [(0, 3, 1), (10, 14, 2)]),  # silence between them
+        ("######", 3, [(0, 5, 1)]),
+        ("..####.........----.............", 3, [(2, 19, 1)]),  # what breaks its pause belongs to it
+        ("..####..........----............", 3, [(2, 6, 1), (16, 20, 2)]),  # what comes after it does not
+    ],
+)
+def test_a_run_keeps_the_profile_that_was_valid_when_it_began(drawing, changed, expected):
+    found = spans_by_version(samples(drawing), versions(changed), until=LATER)
+    assert [(*minutes(span.when), profile.version) for profile, span in found] == expected
+
+
+def test_a_version_whose_time_another_one_took_finds_nothing():
+    same = [PROFILE, replace(LOW, valid_from=START), replace(LOW, valid_from=START, version=3)]
+    found = spans_by_version(samples("..----............"), same, until=LATER)
+    assert [profile.version for profile, _ in found] == [3]
+
+
+@given(st.text("#-. ", max_size=150), st.lists(st.integers(0, 150), max_size=3).map(sorted))
+def test_versions_never_overlap_and_alike_ones_change_nothing(drawing, changes):
+    told = samples(drawing)
+    mixed = [
+        PROFILE,
+        *(
+            replace((LOW, PROFILE)[n % 2], valid_from=START + at * MINUTE, version=n + 2)
+            for n, at in enumerate(changes)
+        ),
+    ]
+    found = spans_by_version(told, mixed, until=LATER)
+    assert all(one.when.end <= other.when.start for (_, one), (_, other) in pairwise(found))
+    for profile, span in found:
+        valid = [one for one in mixed if one.valid_from <= span.when.start]
+        assert profile is valid[-1]
+    alike = [
+        PROFILE,
+        *(replace(PROFILE, valid_from=START + at * MINUTE, version=n + 2) for n, at in enumerate(changes)),
+    ]
+    # The same rules under another number: only a run whose beginning straddles the change may begin there.
+    assert {span.when.end for _, span in spans_by_version(told, alike, until=LATER)} <= {
+        span.when.end for span in usage_spans(told, PROFILE, until=LATER)
+    }
 
 
 @given(st.text("#-. ", max_size=150), st.integers(0, 150))
