@@ -27,7 +27,8 @@ from billing.rules.words import (
     InvoiceState,
     RevenueCategory,
 )
-from devices.rules.evidence import Evidence, Flag, LateCause
+from devices.rules.evidence import Dialect, Evidence, Flag, LateCause
+from devices.rules.power import FailSafe
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,14 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (MisstepKind.LATE, _l("迟到")),
     (MisstepKind.OVERRUN, _l("超时")),
     (MisstepKind.GOOD_USE, _l("正常使用")),
+    (Dialect.NATIVE, _l("原生")),
+    (Dialect.TASMOTA, _l("Tasmota")),
+    (Dialect.SHELLY, _l("Shelly")),
+    (Dialect.ZIGBEE2MQTT, _l("Zigbee2MQTT")),
+    (Dialect.SPARKPLUG, _l("Sparkplug B")),
+    (FailSafe.STAY, _l("保持不变")),
+    (FailSafe.ON, _l("通电")),
+    (FailSafe.OFF, _l("断电")),
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
     (ChargeKind.SERVICE, _l("委托服务费")),

@@ -54,6 +54,11 @@ def setup_notes(dialect: Dialect) -> list[str]:
     return NOTES[dialect]
 
 
+def about(dialect: Dialect) -> str:
+    """For whom who has to choose: a message id."""
+    return ABOUT[dialect]
+
+
 def _account(place: Place, code: str, password: str) -> dict[str, object]:
     told: dict[str, object] = {"url": _url(place), "username": code, "password": password}
     if place.tls and place.authority:
@@ -142,6 +147,13 @@ def _laid_out(value: dict[str, object]) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False)
 
 
+ABOUT: dict[Dialect, str] = {
+    Dialect.NATIVE: msgid("固件可以自己写的电表或仪器：读数带编号，收到确认才删除，断网补发，可签名。最可靠。"),
+    Dialect.TASMOTA: msgid("刷了 Tasmota 固件的插座或电表：没有编号，断网时的读数会丢，累计电量不丢。"),
+    Dialect.SHELLY: msgid("Shelly 第二、三代插座和多路电表：每一路可登记为一个通道。"),
+    Dialect.ZIGBEE2MQTT: msgid("Zigbee 插座：先登记网桥，再把每个插座登记为经它通信的通道。"),
+    Dialect.SPARKPLUG: msgid("工业网关（Sparkplug B）：节点后的每台设备可登记为一个通道。"),
+}
 NOTES: dict[Dialect, list[str]] = {
     Dialect.NATIVE: [
         msgid("读数按 boot 和 seq 编号，收到 ack 之前留在表里；收到 backfill 就重发所要的序号。"),

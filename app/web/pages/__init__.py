@@ -8,7 +8,7 @@ from flask import Flask
 
 SUBJECTS = (
     "account", "home", "platforms", "calendar", "finding", "equipment", "reservations", "series",
-    "check_in", "waitlist", "conduct",
+    "check_in", "waitlist", "conduct", "meter_settings",
     "service_requests", "usage", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "feeds",

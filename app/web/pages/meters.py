@@ -1,30 +1,40 @@
-"""Meters: what they said last, what could not be read or is disputed, and their credentials."""
+"""Meters: what they said last, as it came and as it was understood, and what could not be read or is disputed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import groupby
+from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
-from flask_login import current_user
-from sqlalchemy import false, func, or_, select, true
-from sqlalchemy.orm import Session, joinedload
+import segno
+from flask import Blueprint, render_template, request, send_file
+from sqlalchemy import Row, false, func, or_, select, true
+from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response
 
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission
-from app.kernel import audit, clock
-from app.kernel.db import db, in_transaction
-from app.kernel.errors import NotFound
-from app.kernel.secrets import key_for
+from app.kernel import clock
+from app.kernel.db import db
+from app.kernel.errors import NotFound, Refusal
 from app.web.access import bounds, requires
+from app.web.broker_place import authority_file, broker_place, hears_this_machine_only, is_embedded
+from app.web.errors import sentence
 from app.web.pages.usage import readable
 from app.web.paging import page_of
-from devices.broker import meter_password
-from devices.models import DeadLetter, DisputedReading, Meter
-from devices.rules.topic import topic_of
+from devices.models import DeadLetter, DeviceKey, DisputedReading, Meter
+from devices.registering import CANNOT_SWITCH
+from devices.rules.advice import advice_for
+from devices.rules.evidence import Dialect
+from devices.rules.power import FailSafe
+from devices.rules.setup import HIDDEN, setup_notes, setup_text
+from devices.rules.topic import shard_of, topic_of
 from devices.usage import latest_readings, live_states
 
 pages = Blueprint("meters", __name__)
 LOOKED_BACK = timedelta(days=7)
+READINGS, MESSAGES = 200, 10
+"""The most that a page shows."""
 
 
 @pages.get("/meters")
@@ -50,6 +60,9 @@ def list_meters() -> str:
         live=live,
         q=wanted,
         unreadable=_unread(None),
+        advice_for=advice_for,
+        readable=readable,
+        may_manage=bool(bounds(Permission.MANAGE_METERS).platform_ids),
         stray=_stray() if limits.everything else [],
     )
 
@@ -57,36 +70,20 @@ def list_meters() -> str:
 @pages.get("/meters/<code>")
 @requires(Permission.SEE_METERS)
 def meter(code: str) -> str:
-    return _page(_visible(code, Permission.SEE_METERS))
+    return meter_page(visible_meter(code, Permission.SEE_METERS))
 
 
-@pages.post("/meters/<code>/credentials")
-@requires(Permission.MANAGE_METERS)
-def credentials(code: str) -> str:
-    """A new password, shown this once; the one before stops working."""
-    one = _visible(code, Permission.MANAGE_METERS)
-    person_id, meter_id = current_user.id, one.id
-
-    def renew(session: Session) -> int:
-        row = session.get_one(Meter, meter_id, with_for_update=True)
-        row.credential_version += 1
-        audit.record(
-            session,
-            at=clock.now(),
-            by=person_id,
-            deed="renewed_credentials",
-            subject="meter",
-            subject_id=meter_id,
-            version=row.credential_version,
-        )
-        return row.credential_version
-
-    version = in_transaction(renew)
-    key = key_for("meters", master=current_app.config["MASTER_KEY"])
-    return _page(_visible(code, Permission.MANAGE_METERS), password=meter_password(key, one.code, version))
+@pages.get("/mqtt-ca.crt")
+@requires(Permission.BROWSE)
+def authority() -> Response:
+    """The certificate that devices check the broker's by. Public: it is no secret, and a plug does not sign in."""
+    path = authority_file()
+    if path is None:
+        raise NotFound("MQTT 服务没有使用自己的证书。")
+    return send_file(path, mimetype="application/x-x509-ca-cert", as_attachment=True, download_name="mqtt-ca.crt")
 
 
-def _visible(code: str, permission: Permission) -> Meter:
+def visible_meter(code: str, permission: Permission) -> Meter:
     one = db.session.scalar(select(Meter).where(func.lower(Meter.code) == code.lower()))
     if one is None:
         raise NotFound("没有找到这一项，或您无权查看。")
@@ -94,16 +91,24 @@ def _visible(code: str, permission: Permission) -> Meter:
     return one
 
 
-def _page(one: Meter, *, password: str = "") -> str:
+def meter_page(one: Meter, *, password: str = "", refusal: Refusal | None = None) -> str:
+    """``password`` is shown this once; ``refusal`` is of the settings that were sent."""
     session, now = db.session(), clock.now()
+    speaker, place = one.carrier or one, broker_place()
+    text = setup_text(one.dialect, place, code=speaker.code, password=password or HIDDEN)
+    errors = {refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {}
     return render_template(
         "meter.html",
         meter=one,
+        speaker=speaker,
+        carried=session.scalars(select(Meter).where(Meter.carrier_id == one.id).order_by(Meter.channel)).all(),
         profile=one.profiles[-1] if one.profiles else None,
         live=live_states(session, [one.equipment_id], at=now)[one.equipment_id],
-        said=latest_readings(session, one.id, since=now - LOOKED_BACK, limit=10),
+        heard=_messages(latest_readings(session, one.id, since=now - LOOKED_BACK, limit=READINGS)),
+        keys=dict(session.execute(select(DeviceKey.id, DeviceKey.name).where(DeviceKey.meter_id == speaker.id)).all()),
         readable=readable,
         unreadable=_unread(one.id),
+        advice_for=advice_for,
         disputes=session.scalars(
             select(DisputedReading)
             .where(DisputedReading.meter_id == one.id)
@@ -111,9 +116,51 @@ def _page(one: Meter, *, password: str = "") -> str:
             .limit(20)
         ).all(),
         password=password,
-        topic=topic_of(one.code, "#"),
+        setup=text,
+        qr=segno.make(text, error="l").svg_inline(scale=4, border=4, light="#fff", omitsize=True, svgclass="qr")
+        if password
+        else "",
+        notes=setup_notes(one.dialect),
+        place=place,
+        embedded=is_embedded(),
+        only_here=hears_this_machine_only(),
+        topic=f"spBv1.0/ps{shard_of(speaker.code)}/+/{speaker.code}/#"
+        if one.dialect is Dialect.SPARKPLUG
+        else topic_of(speaker.code, "#"),
         may_manage=bounds(Permission.MANAGE_METERS).allows(platform_id=one.equipment.platform_id),
+        carriers=carriers_for(one.equipment.platform_id, one.dialect, but=one.id),
+        may_switch=one.dialect not in CANNOT_SWITCH,
+        native=Dialect.NATIVE,
+        fail_safes=list(FailSafe),
+        told=request.form if refusal is not None else None,
+        errors=errors,
+        refused=sentence(refusal) if refusal is not None and not errors else "",
     )
+
+
+def carriers_for(platform_id: int, dialect: Dialect, *, but: int) -> list[Meter]:
+    """The meters with a connection of their own that another one of the platform may speak through."""
+    if dialect is Dialect.NATIVE:
+        return []
+    return list(
+        db.session.scalars(
+            select(Meter)
+            .join(Equipment)
+            .where(
+                Equipment.platform_id == platform_id,
+                Meter.dialect == dialect,
+                Meter.carrier_id.is_(None),
+                Meter.id != but,
+            )
+            .order_by(Meter.code)
+        )
+    )
+
+
+def _messages(said: list[Row[Any]]) -> list[list[Row[Any]]]:
+    """The last messages, newest first, each with its readings."""
+    by_message = groupby(sorted(said, key=lambda row: -row.message_id), key=lambda row: row.message_id)
+    return [list(rows) for _, rows in by_message][:MESSAGES]
 
 
 def _unread(meter_id: int | None) -> list[DeadLetter]:
