@@ -3,6 +3,7 @@ import * as echarts from "echarts/core";
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { CanvasRenderer } from "echarts/renderers";
+import { adjust } from "./thresholds.js";
 
 echarts.use([BarChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 
@@ -27,19 +28,24 @@ function token(name) {
 
 // data: {points: [[iso, watts|null, lowest, highest]], running: [[iso, iso]], gaps: [[iso, iso]], reserved: [iso, iso]|null,
 //        on_w, off_w, words: {power, on, off, reserved, running, gap}}
-function powerCurve({ points, running, gaps, reserved, on_w, off_w, words }) {
+// Where the thresholds can be moved also: {adjustable: true, present: [[iso, iso]], words: {present}}
+function powerCurve({ points, running, present, gaps, reserved, on_w, off_w, words }) {
   const area = (spans, colour, label) =>
     spans.map(([start, end], at) => [
       { xAxis: start, itemStyle: { color: colour }, name: at ? "" : label },
       { xAxis: end },
     ]);
-  const areas = [...area(running, "rgba(47, 179, 68, .18)", words.running), ...area(gaps, "rgba(247, 103, 7, .15)", words.gap)];
+  const below = (present ?? []).map(([start, end], at) => [
+    { xAxis: start, y: "88%", itemStyle: { color: token("--tblr-blue") }, name: at ? "" : words.present },
+    { xAxis: end, y: "90%" },
+  ]);
+  const areas = [...below, ...area(running, "rgba(47, 179, 68, .18)", words.running), ...area(gaps, "rgba(247, 103, 7, .15)", words.gap)];
   const bracket = reserved ? reserved.map((at) => ({ xAxis: at, lineStyle: { color: token("--tblr-blue"), type: "solid", width: 2 }, label: { formatter: words.reserved, color: token("--tblr-blue") } })) : [];
   const threshold = (watts, word) => ({ yAxis: watts, label: { formatter: `${word}\n${watts} W`, position: "end", align: "left", verticalAlign: word === words.on ? "bottom" : "top" } });
   return {
     grid: { left: 56, right: 104, top: 28, bottom: 28 },
     xAxis: { type: "time", axisLabel: { formatter: (at) => clock.format(at), hideOverlap: true } },
-    yAxis: { type: "value", name: "W", min: 0 },
+    yAxis: { type: "value", name: "W", min: 0, max: present && (({ max }) => Math.max(max, Math.ceil(on_w * 1.1))) },
     tooltip: {
       trigger: "axis",
       formatter: ([one]) => one && `${moment.format(one.value[0])}<br>${words.power} <b>${one.value[1] ?? "—"} W</b>`,
@@ -91,6 +97,12 @@ function draw(element) {
   drawing.yAxis.splitLine = { lineStyle: { color: "rgba(128, 128, 128, .25)" } };
   chart.setOption({ textStyle: text, animation: false, ...drawing });
   if (data.bars) chart.on("click", ({ dataIndex: at }) => data.bars[at].href && location.assign(data.bars[at].href));
+  if (data.adjustable) {
+    adjust(chart, data, (changes) => {
+      const { series, yAxis } = powerCurve(Object.assign(data, changes));
+      chart.setOption({ series, yAxis: { max: yAxis.max } });
+    });
+  }
   new ResizeObserver(() => chart.resize()).observe(canvas);
 }
 

@@ -11,7 +11,7 @@ SUBJECTS = (
     "check_in", "waitlist", "conduct", "meter_settings",
     "service_requests", "usage", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
-    "feeds",
+    "feeds", "calibration",
 )  # fmt: skip
 
 
