@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from icalendar import Alarm, Calendar, Event
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -21,6 +23,8 @@ from app.catalogue.models import Closure, Equipment, Platform
 from app.catalogue.platforms import platforms_run_by
 from app.catalogue.rules.words import ClosureKind
 from app.identity.models import Membership, Person
+from app.identity.rules.language import Language
+from app.identity.rules.notice import Named, msgid, names
 from app.identity.rules.permission import Permission, Reach, reach
 from app.kernel.clock import local_date, local_midnight
 from app.kernel.errors import InvalidInput, NotFound
@@ -29,7 +33,19 @@ from app.kernel.interval import Interval
 KEPT = timedelta(days=60)
 ALARM = timedelta(minutes=30)
 ASK_AGAIN = timedelta(minutes=15)
-TAKEN = "已占用"
+MINE, TAKEN = msgid("我的中试预约"), msgid("已占用")
+CLOSED = {ClosureKind.CLOSED: msgid("停用"), ClosureKind.MAINTENANCE: msgid("维护")}
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a calendar speaks: in the language of the person whose address it is."""
+
+    language: Language
+    say: Callable[[str], str]
+
+    def name(self, thing: Named) -> str:
+        return names(thing)[self.language]
 
 
 def open_feed(
@@ -68,16 +84,21 @@ def feed_by_token(session: Session, token: str) -> CalendarFeed | None:
     )
 
 
-def calendar_text(session: Session, feed: CalendarFeed, *, at: datetime, site: str) -> bytes:
+def calendar_text(
+    session: Session, feed: CalendarFeed, *, at: datetime, site: str, translate: Callable[[Language, str], str]
+) -> bytes:
     """The feed as iCalendar (RFC 5545), the same bytes as long as nothing has changed.
 
-    ``site`` is the address of this installation, for links back.
+    ``site`` is the address of this installation, for links back; ``translate`` says a Chinese sentence
+    in a language.
     """
+    language = session.get_one(Person, feed.person_id).language
+    voice = Voice(language, partial(translate, language))
     calendar = Calendar()
-    calendar.add("prodid", "-//PilotShare//Reservations//ZH")
+    calendar.add("prodid", f"-//PilotShare//Reservations//{language.value[:2].upper()}")
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("x-wr-calname", _name(session, feed))
+    calendar.add("x-wr-calname", _name(session, feed, voice))
     calendar.add("x-wr-timezone", "Asia/Shanghai")
     calendar.add("refresh-interval", ASK_AGAIN, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", ASK_AGAIN)
@@ -88,8 +109,8 @@ def calendar_text(session: Session, feed: CalendarFeed, *, at: datetime, site: s
             open_book = (
                 reservation.organization_id in granted.organizations or reservation.equipment.platform_id in platforms
             )
-            calendar.add_component(_event(reservation, feed, in_full=open_book, site=site))
-        for event in _closures(session, feed, at=at):
+            calendar.add_component(_event(reservation, feed, voice, in_full=open_book, site=site))
+        for event in _closures(session, feed, voice, at=at):
             calendar.add_component(event)
     return calendar.to_ical()
 
@@ -107,12 +128,12 @@ def _reach(session: Session, person_id: int) -> Reach:
     return reach([(organization_id, role) for organization_id, role in roles], Permission.SEE_RESERVATIONS)
 
 
-def _name(session: Session, feed: CalendarFeed) -> str:
+def _name(session: Session, feed: CalendarFeed, voice: Voice) -> str:
     if feed.equipment_id is not None:
-        return session.get_one(Equipment, feed.equipment_id).name_zh
+        return voice.name(session.get_one(Equipment, feed.equipment_id))
     if feed.platform_id is not None:
-        return session.get_one(Platform, feed.platform_id).name_zh
-    return "我的中试预约"
+        return voice.name(session.get_one(Platform, feed.platform_id))
+    return voice.say(MINE)
 
 
 def _reservations(session: Session, feed: CalendarFeed, granted: Reach, *, at: datetime) -> Iterator[Reservation]:
@@ -143,9 +164,9 @@ def _reservations(session: Session, feed: CalendarFeed, granted: Reach, *, at: d
     yield from rows
 
 
-def _event(reservation: Reservation, feed: CalendarFeed, *, in_full: bool, site: str) -> Event:
+def _event(reservation: Reservation, feed: CalendarFeed, voice: Voice, *, in_full: bool, site: str) -> Event:
     """Without ``in_full`` it tells only that, when and where the equipment is taken."""
-    equipment, during = reservation.equipment, reservation.during
+    name, during = voice.name(reservation.equipment), reservation.during
     mine, given_up = feed.scope is FeedScope.PERSON, reservation.state in GIVEN_UP
     released_at = reservation.released_at
     end = released_at if released_at is not None and during.contains(released_at) else during.end
@@ -155,9 +176,9 @@ def _event(reservation: Reservation, feed: CalendarFeed, *, in_full: bool, site:
         changed_at=reservation.changed_at,
         created_at=reservation.created_at,
     )
-    who = reservation.organization.name if in_full else TAKEN
-    event.add("summary", equipment.name_zh if mine else f"{equipment.name_zh} · {who}")
-    event.add("location", equipment.location)
+    who = reservation.organization.name if in_full else voice.say(TAKEN)
+    event.add("summary", name if mine else f"{name} · {who}")
+    event.add("location", reservation.equipment.location)
     event.add("status", _status(reservation.state))
     event.add("transp", "TRANSPARENT" if given_up else "OPAQUE")
     if in_full:
@@ -166,7 +187,7 @@ def _event(reservation: Reservation, feed: CalendarFeed, *, in_full: bool, site:
     if mine and reservation.state is ReservationState.BOOKED:
         alarm = Alarm()
         alarm.add("action", "DISPLAY")
-        alarm.add("description", equipment.name_zh)
+        alarm.add("description", name)
         alarm.add("trigger", -ALARM)
         event.add_component(alarm)
     return event
@@ -176,7 +197,7 @@ def _status(state: ReservationState) -> str:
     return "CANCELLED" if state in GIVEN_UP else "TENTATIVE" if state in PENDING else "CONFIRMED"
 
 
-def _closures(session: Session, feed: CalendarFeed, *, at: datetime) -> Iterator[Event]:
+def _closures(session: Session, feed: CalendarFeed, voice: Voice, *, at: datetime) -> Iterator[Event]:
     """Closures of what the feed is about, up to where they were ended; a person's own calendar has none."""
     match feed.scope:
         case FeedScope.PERSON:
@@ -188,12 +209,12 @@ def _closures(session: Session, feed: CalendarFeed, *, at: datetime) -> Iterator
             of_platform = select(Equipment.id).where(Equipment.platform_id == feed.platform_id)
             wanted = or_(Closure.platform_id == feed.platform_id, Closure.equipment_id.in_(of_platform))
     rows = session.execute(
-        select(Closure, Equipment.name_zh)
+        select(Closure, Equipment)
         .outerjoin(Equipment, Equipment.id == Closure.equipment_id)
         .where(wanted, func.upper(Closure.during) > at - KEPT)
         .order_by(func.lower(Closure.during), Closure.id)
     )
-    for closure, equipment_name in rows:
+    for closure, equipment in rows:
         end = min(closure.during.end, closure.ended_at or closure.during.end)
         if end <= closure.during.start:
             continue
@@ -203,8 +224,8 @@ def _closures(session: Session, feed: CalendarFeed, *, at: datetime) -> Iterator
             changed_at=closure.ended_at or closure.created_at,
             created_at=closure.created_at,
         )
-        word = "维护" if closure.kind is ClosureKind.MAINTENANCE else "停用"
-        event.add("summary", " · ".join(filter(None, (equipment_name, f"{word}：{closure.reason}"))))
+        what = voice.say(CLOSED[closure.kind]), closure.reason
+        event.add("summary", " · ".join((voice.name(equipment), *what) if equipment else what))
         event.add("status", "CONFIRMED")
         yield event
 

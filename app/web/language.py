@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babel import Locale
 from flask import Flask, has_request_context, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, force_locale, get_locale, gettext
 from flask_login import current_user
 
 from app.identity.rules.language import Language
@@ -25,6 +25,12 @@ def reader_language() -> Language:
     """The language of this page, this letter or this calendar, whatever has decided it."""
     locale = get_locale()
     return next(language for language in Language if Locale.parse(language.value) == locale)
+
+
+def in_language(language: Language, sentence: str) -> str:
+    """A Chinese ``msgid(…)`` in this language, whoever is asking."""
+    with force_locale(language.value):
+        return gettext(sentence)
 
 
 def register(app: Flask) -> None:

@@ -23,11 +23,13 @@ from app.booking.rules.words import FeedScope
 from app.catalogue.models import Closure, Equipment
 from app.catalogue.rules.words import ClosureKind
 from app.identity.models import Membership, Organization, Person
+from app.identity.rules.language import Language
 from app.identity.rules.permission import Role
 from app.kernel.clock import local_midnight
 from app.kernel.errors import InvalidInput, NotFound
 from app.kernel.interval import Interval
 from app.web.build import build_assets
+from app.web.language import in_language
 from tests import makers
 
 NOW = datetime(2026, 10, 30, 1, tzinfo=UTC)
@@ -76,7 +78,7 @@ def reserved(session: Session, shop: Shop, start: datetime, *, rival: bool = Fal
 
 def text_of(session: Session, person: Person, scope: FeedScope, subject_id: int | None = None) -> bytes:
     feed, _ = open_feed(session, person.id, scope, subject_id=subject_id, at=NOW)
-    return calendar_text(session, feed, at=NOW, site=SITE)
+    return calendar_text(session, feed, at=NOW, site=SITE, translate=in_language)
 
 
 def events_of(text: bytes) -> list[Any]:
@@ -195,6 +197,43 @@ def test_a_firm_sees_its_own_in_full_and_of_others_only_that_it_is_taken(session
     assert all(word in seen for word in ("甲纺织", "乙鞋业", "试纺", "密件"))
 
 
+@pytest.mark.parametrize("scope", list(FeedScope))
+def test_a_calendar_speaks_the_language_of_its_person(app, session, shop, scope):
+    shop.equipment.name_en, shop.equipment.platform.name_en = "Sample spinning line", "Sample platform"
+    shop.member.language = Language.ENGLISH
+    reserved(session, shop, NOW + HOUR)
+    reserved(session, shop, NOW + 4 * HOUR, rival=True)
+    when = Interval(NOW + 24 * HOUR, NOW + 26 * HOUR)
+    session.add(
+        Closure(during=when, kind=ClosureKind.CLOSED, reason="盘点", created_at=NOW, equipment_id=shop.equipment.id)
+    )
+    session.flush()
+    subject = {FeedScope.EQUIPMENT: shop.equipment.id, FeedScope.PLATFORM: shop.equipment.platform_id}.get(scope)
+    _, token = open_feed(session, shop.member.id, scope, subject_id=subject, at=NOW)
+    session.commit()
+    client = app.test_client()
+    client.set_cookie("language", "zh_CN")
+    text = client.get(f"/calendar/{token}.ics").data
+    assert [event["SUMMARY"] for event in events_of(text)] == {
+        FeedScope.PERSON: ["Sample spinning line"],
+    }.get(
+        scope,
+        [
+            "Sample spinning line · 甲纺织",
+            "Sample spinning line · Taken",
+            "Sample spinning line · Closed · 盘点",
+        ],
+    )
+    assert (
+        str(Calendar.from_ical(text)["X-WR-CALNAME"])
+        == {
+            FeedScope.PERSON: in_language(Language.ENGLISH, "我的中试预约"),
+            FeedScope.EQUIPMENT: "Sample spinning line",
+            FeedScope.PLATFORM: "Sample platform",
+        }[scope]
+    )
+
+
 def test_an_operator_of_another_platform_sees_no_names(session, shop):
     house = makers.organization(session)
     makers.platform(session, operator=house)
@@ -211,13 +250,13 @@ def test_who_lost_their_place_reads_nothing_more(session, shop, loss):
         open_feed(session, shop.member.id, FeedScope.PERSON, at=NOW)[0],
         open_feed(session, shop.member.id, FeedScope.EQUIPMENT, subject_id=shop.equipment.id, at=NOW)[0],
     ]
-    assert all(events_of(calendar_text(session, feed, at=NOW, site=SITE)) for feed in feeds)
+    assert all(events_of(calendar_text(session, feed, at=NOW, site=SITE, translate=in_language)) for feed in feeds)
     if loss == "membership":
         session.execute(delete(Membership).where(Membership.person_id == shop.member.id))
     else:
         shop.member.active = False
         session.flush()
-    assert not any(events_of(calendar_text(session, feed, at=NOW, site=SITE)) for feed in feeds)
+    assert not any(events_of(calendar_text(session, feed, at=NOW, site=SITE, translate=in_language)) for feed in feeds)
 
 
 def test_long_chinese_text_is_folded_between_characters(session, shop):
@@ -233,8 +272,8 @@ def test_long_chinese_text_is_folded_between_characters(session, shop):
 def test_the_same_facts_give_the_same_bytes(session, shop):
     reserved(session, shop, NOW + HOUR)
     feed, _ = open_feed(session, shop.member.id, FeedScope.PERSON, at=NOW)
-    first = calendar_text(session, feed, at=NOW, site=SITE)
-    assert calendar_text(session, feed, at=NOW + HOUR, site=SITE) == first
+    first = calendar_text(session, feed, at=NOW, site=SITE, translate=in_language)
+    assert calendar_text(session, feed, at=NOW + HOUR, site=SITE, translate=in_language) == first
 
 
 def test_only_the_digest_of_an_address_is_kept_and_a_revoked_one_is_unknown(session, shop):

@@ -22,6 +22,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.web.access import requires
 from app.web.errors import sentence, status_of
+from app.web.language import in_language
 from app.web.limits import FEED, limiter
 
 pages = Blueprint("feeds", __name__)
@@ -71,7 +72,7 @@ def calendar(token: str) -> Response:
         if feed is None:
             raise NotFound("没有这个页面。")
         feed.read_at = now
-        return calendar_text(session, feed, at=now, site=site)
+        return calendar_text(session, feed, at=now, site=site, translate=in_language)
 
     answer = current_app.response_class(in_transaction(work), mimetype="text/calendar")
     answer.headers["Cache-Control"] = "private, no-cache"
