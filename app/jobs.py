@@ -7,7 +7,7 @@ All are idempotent, so a job that was cut off or ran twice changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from billing.charging_services import charge_services
 from billing.recognizing import recognize_revenue
 from devices.entering import book_silent_use
 from devices.metering import meter_readings
-from devices.usage import usage_of_reservations
+from devices.usage import live_states, usage_of_reservations
 
 log = logging.getLogger("pilotshare.jobs")
 PORTION = 200
@@ -94,7 +94,11 @@ def declaring_no_shows(session: Session, at: datetime) -> int:
 
 
 def finishing(session: Session, at: datetime) -> int:
-    return finish_overdue(session, at=at, limit=PORTION)
+    def is_running(equipment_ids: Collection[int]) -> set[int]:
+        seen = live_states(session, equipment_ids, at=at)
+        return {equipment_id for equipment_id, state in seen.items() if state.word == "running"}
+
+    return finish_overdue(session, at=at, limit=PORTION, is_running=is_running)
 
 
 def preparing_months(session: Session, at: datetime) -> int:

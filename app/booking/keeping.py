@@ -209,8 +209,13 @@ def _tell(session: Session, reservation: Reservation, entry: ConductEntry, *, at
 
 
 def _sentence(kind: MisstepKind, reached: Rung) -> str:
-    if kind is not MisstepKind.NO_SHOW:
-        return msgid("%(equipment)s 的预约 #%(reservation)s 取消过晚，%(effective_at)s 起扣分。可在此前申请豁免。")
+    match kind:
+        case MisstepKind.LATE_CANCELLATION:
+            return msgid("%(equipment)s 的预约 #%(reservation)s 取消过晚，%(effective_at)s 起扣分。可在此前申请豁免。")
+        case MisstepKind.LATE:
+            return msgid("%(equipment)s 的预约 #%(reservation)s 签到迟到，%(effective_at)s 起扣分。可在此前申请豁免。")
+        case MisstepKind.OVERRUN:
+            return msgid("%(equipment)s 的预约 #%(reservation)s 使用超时，%(effective_at)s 起扣分。可在此前申请豁免。")
     match reached:
         case Rung.BLOCK:
             return msgid(

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.booking.changing import both_locked, give_up
 from app.booking.keeping import mark_taken_over, record
-from app.booking.models import Reservation, Waiting
+from app.booking.models import Occupancy, Reservation, Waiting
 from app.booking.rules.request import MINUTE
 from app.booking.rules.reservation import GIVEN_UP, PENDING, ReservationState, ServiceMode
 from app.booking.rules.words import MisstepKind, WaitState
@@ -81,17 +81,48 @@ def declare_no_shows(
     return declared
 
 
-def finish_overdue(session: Session, *, at: datetime, limit: int) -> int:
-    """End the use of reservations whose time is over and that nobody ended."""
-    over = session.scalars(
-        select(Reservation.id)
-        .where(Reservation.state == ReservationState.IN_USE, func.upper(Reservation.during) <= at)
+def finish_overdue(
+    session: Session, *, at: datetime, limit: int, is_running: Callable[[Collection[int]], Collection[int]]
+) -> int:
+    """End the use of reservations whose time is over and that nobody ended within the tolerance.
+
+    ``is_running`` says which of this equipment a meter sees in use now: that is an overrun, if nobody
+    else has begun there. Where no meter tells, somebody only forgot to end it.
+    """
+    tolerance = func.greatest(func.coalesce(Conduct.grace_minutes, 0) * 30, 60)  # seconds of Ladder.tolerance
+    over = session.execute(
+        select(Reservation.id, Reservation.equipment_id)
+        .join(Equipment, Equipment.id == Reservation.equipment_id)
+        .outerjoin(Conduct, Conduct.platform_id == Equipment.platform_id)
+        .where(
+            Reservation.state == ReservationState.IN_USE,
+            func.upper(Reservation.during) + func.make_interval(0, 0, 0, 0, 0, 0, tolerance) <= at,
+        )
         .order_by(Reservation.equipment_id, Reservation.id)
         .limit(limit)
     ).all()
-    for reservation_id in over:
-        finish(session, reservation_id, by=None, at=at)
+    running = set(is_running({row.equipment_id for row in over})) if over else set()
+    relieved = _relieved(session, [row.id for row in over])
+    for reservation_id, equipment_id in over:
+        ran_on = equipment_id in running and reservation_id not in relieved
+        finish(session, reservation_id, by=None, at=at, ran_on=ran_on)
     return len(over)
+
+
+def _relieved(session: Session, reservation_ids: Collection[int]) -> set[int]:
+    """Those of which somebody else has begun to use the device."""
+    other = aliased(Occupancy)
+    return set(
+        session.scalars(
+            select(Occupancy.reservation_id)
+            .join(
+                other,
+                (other.equipment_id == Occupancy.equipment_id) & (other.reservation_id != Occupancy.reservation_id),
+            )
+            .join(Reservation, Reservation.id == other.reservation_id)
+            .where(Occupancy.reservation_id.in_(reservation_ids), Reservation.state == ReservationState.IN_USE)
+        )
+    )
 
 
 def _tell_lapsed(session: Session, reservation: Reservation, *, offered: bool, at: datetime) -> None:

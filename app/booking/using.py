@@ -15,8 +15,9 @@ from app.booking.keeping import ladder_of, record
 from app.booking.models import Reservation
 from app.booking.reserving import first_of, terms_for
 from app.booking.rules.request import MINUTE, Terms
-from app.booking.rules.reservation import ReservationState
+from app.booking.rules.reservation import ReservationState, ServiceMode
 from app.booking.rules.words import MisstepKind
+from app.booking.terms import closed_times
 from app.catalogue.models import Approval, Equipment
 from app.identity.models import Membership
 from app.kernel import audit
@@ -64,13 +65,18 @@ def check_in(session: Session, reservation_id: int, *, by: int, at: datetime) ->
             raise Conflict("前一项预约还没有结束，请稍后再签到。") from None
     _moved(session, reservation, ReservationState.IN_USE, by=by, at=at, deed="checked_in")
     reservation.checked_in_at = at
+    start = reservation.during.start
+    if _behind(session, reservation, start, at=at) and not closed_times(session, equipment, Interval(start, at)):
+        record(session, reservation, MisstepKind.LATE, at=at)
     session.flush()
     return reservation
 
 
-def finish(session: Session, reservation_id: int, *, by: int | None, at: datetime) -> Reservation:
+def finish(session: Session, reservation_id: int, *, by: int | None, at: datetime, ran_on: bool = True) -> Reservation:
     """End the use; after the cleaning the rest is free for others at once. Twice changes nothing.
 
+    Ending it well after the reserved end is an overrun, unless ``ran_on`` is False: the use was over
+    and only the button forgotten.
     Errors: ``Conflict`` for a reservation that has not begun or holds nothing any more.
     """
     reservation, equipment, _ = both_locked(session, reservation_id)
@@ -85,7 +91,8 @@ def finish(session: Session, reservation_id: int, *, by: int | None, at: datetim
         reservation.released_at = at
         let_go_from(session, reservation.id, at + timedelta(minutes=equipment.cleanup_minutes))
     if reservation.checked_in_at is not None:
-        record(session, reservation, MisstepKind.GOOD_USE, at=at)
+        overrun = ran_on and _behind(session, reservation, reservation.during.end, at=at)
+        record(session, reservation, MisstepKind.OVERRUN if overrun else MisstepKind.GOOD_USE, at=at)
     _moved(session, reservation, ReservationState.FINISHED, by=by, at=at, deed="finished")
     session.flush()
     return reservation
@@ -170,6 +177,17 @@ def _unfit_now(
         at=at,
         mode=reservation.mode,
     )
+
+
+def _behind(session: Session, reservation: Reservation, due: datetime, *, at: datetime) -> bool:
+    """Whether ``at`` is past ``due`` by more than is let pass, where somebody has to answer for it.
+
+    As with no-shows, nobody has to where no check-in is asked for or the platform's staff run the equipment.
+    """
+    equipment = reservation.equipment
+    ladder = ladder_of(session, equipment.platform_id)
+    own_doing = equipment.check_in and reservation.mode is ServiceMode.SELF
+    return own_doing and ladder is not None and due + ladder.tolerance <= at
 
 
 def _refuse(session: Session, reservation: Reservation, terms: Terms) -> NoReturn:

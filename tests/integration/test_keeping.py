@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 from app.booking.changing import cancel
 from app.booking.fees import fees_due
 from app.booking.keeping import excuse, standing
-from app.booking.lapsing import declare_no_shows
+from app.booking.lapsing import declare_no_shows, finish_overdue
 from app.booking.models import ConductEntry, Occupancy, Reservation
 from app.booking.reserving import reserve
 from app.booking.rules.conduct import Rung
 from app.booking.rules.reservation import ReservationState, ServiceMode
 from app.booking.rules.words import MisstepKind
-from app.booking.using import check_in, finish
+from app.booking.using import check_in, extend, finish
 from app.catalogue.models import Closure, Conduct
 from app.catalogue.rules.words import ClosureKind
 from app.identity.models import Notice
@@ -60,6 +60,11 @@ class Firm:
 @pytest.fixture
 def firm(session) -> Firm:
     return Firm(session)
+
+
+def kinds_of(session, reservation: Reservation) -> list[MisstepKind]:
+    rows = select(ConductEntry.kind).where(ConductEntry.reservation_id == reservation.id)
+    return list(session.scalars(rows.order_by(ConductEntry.id)))
 
 
 def entry_of(session, reservation: Reservation) -> ConductEntry:
@@ -173,6 +178,85 @@ def test_good_use_gives_points_back_and_needs_no_excuse(session, firm):
     assert firm.standing(NOW + 2 * DAY).score == 96
     with pytest.raises(Conflict):
         excuse(session, entry_of(session, good).id, by=firm.person.id, at=NOW, reason="x")
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "expected"),
+    [
+        (0, 100, [MisstepKind.GOOD_USE]),
+        (14, 134, [MisstepKind.GOOD_USE]),  # half the grace is let pass, at both ends
+        (15, 120, [MisstepKind.LATE, MisstepKind.GOOD_USE]),
+        (29, 135, [MisstepKind.LATE, MisstepKind.OVERRUN]),
+        (-10, 200, [MisstepKind.OVERRUN]),
+    ],
+)
+def test_beginning_late_and_ending_late_are_written_down_once(session, firm, began, ended, expected):
+    one = firm.book(NOW + HOUR)
+    start = one.during.start
+    for again in (0, 1):
+        check_in(session, one.id, by=firm.person.id, at=start + (began + again) * MINUTE)
+    for again in (0, 1):
+        finish(session, one.id, by=firm.person.id, at=start + (ended + again) * MINUTE)
+    assert kinds_of(session, one) == expected
+    told = session.scalars(select(Notice.sentence).order_by(Notice.id)).all()
+    words = {MisstepKind.LATE: "迟到", MisstepKind.OVERRUN: "超时"}
+    wanted = [words[kind] for kind in expected if kind in words]
+    assert [any(word in sentence for word in wanted) for sentence in told] == [True] * len(wanted)
+
+
+def test_nobody_is_late_where_it_was_closed_staff_run_it_or_no_check_in_is_asked_for(session, firm):
+    closed, by_staff, unasked = (firm.book(NOW + HOUR + number * 3 * HOUR) for number in range(3))
+    start = closed.during.start
+    session.add(
+        Closure(
+            equipment_id=firm.thing.id,
+            during=Interval(start, start + 10 * MINUTE),
+            kind=ClosureKind.MAINTENANCE,
+            reason="检修",
+            created_at=NOW,
+        )
+    )
+    by_staff.mode = ServiceMode.COMMISSIONED
+    session.flush()
+    for one in (closed, by_staff, unasked):
+        firm.thing.check_in = one is not unasked
+        check_in(session, one.id, by=firm.person.id, at=one.during.start + 20 * MINUTE)
+        assert kinds_of(session, one) == []
+
+
+def test_no_overrun_with_an_extension_or_without_a_ladder(session, firm):
+    longer, other = firm.book(NOW + HOUR), firm.book(NOW + 6 * HOUR)
+    check_in(session, longer.id, by=firm.person.id, at=longer.during.start)
+    extend(session, longer.id, until=NOW + 4 * HOUR, by=firm.person.id, at=NOW + 3 * HOUR - MINUTE)
+    finish(session, longer.id, by=firm.person.id, at=NOW + 4 * HOUR)
+    assert kinds_of(session, longer) == [MisstepKind.GOOD_USE]
+    session.delete(session.get(Conduct, firm.thing.platform_id))
+    session.flush()
+    check_in(session, other.id, by=firm.person.id, at=other.during.start + 20 * MINUTE)
+    finish(session, other.id, by=firm.person.id, at=other.during.end + HOUR)
+    assert kinds_of(session, other) == []
+
+
+@pytest.mark.parametrize(
+    ("runs", "relieved", "expected"),
+    [
+        (True, False, MisstepKind.OVERRUN),
+        (True, True, MisstepKind.GOOD_USE),  # the next user has begun, so it runs for them
+        (False, False, MisstepKind.GOOD_USE),  # only forgotten
+    ],
+)
+def test_what_nobody_ended_is_an_overrun_only_if_it_still_runs_for_them(session, firm, runs, relieved, expected):
+    one, following = firm.book(NOW + HOUR), firm.book(NOW + 3 * HOUR)
+    check_in(session, one.id, by=firm.person.id, at=one.during.start)
+    if relieved:
+        check_in(session, following.id, by=firm.person.id, at=following.during.start)
+
+    def ended(at) -> int:
+        return finish_overdue(session, at=at, limit=10, is_running=lambda ids: ids if runs else ())
+
+    assert ended(one.during.end + GRACE / 2 - MINUTE) == 0
+    assert ended(one.during.end + GRACE / 2) == 1
+    assert kinds_of(session, one) == [expected]
 
 
 def test_a_fee_is_due_from_the_second_no_show_on_unless_excused_or_taken_over(session, firm):

@@ -58,6 +58,10 @@ def held(session, reservation: Reservation) -> list[Interval]:
     return list(session.scalars(select(Occupancy.blocked).where(Occupancy.reservation_id == reservation.id)))
 
 
+def overdue(session, at) -> int:
+    return finish_overdue(session, at=at, limit=10, is_running=lambda equipment_ids: ())
+
+
 @pytest.mark.parametrize(
     ("grace", "early", "accepted"),
     [
@@ -155,10 +159,19 @@ def test_finishing_early_frees_the_rest_after_cleaning(session, book, person):
 def test_what_nobody_ends_ends_by_itself(session, book, person):
     one = book()
     check_in(session, one.id, by=person.id, at=START)
-    assert finish_overdue(session, at=END - MINUTE, limit=10) == 0
-    assert finish_overdue(session, at=END + MINUTE, limit=10) == 1
+    assert overdue(session, END - MINUTE) == 0
+    assert overdue(session, END + MINUTE) == 1
     assert (one.state, one.released_at) == (ReservationState.FINISHED, None)
-    assert finish_overdue(session, at=END + MINUTE, limit=10) == 0
+    assert overdue(session, END + MINUTE) == 0
+
+
+def test_who_is_a_little_late_to_end_it_can_still_do_so(session, book, person):
+    one = book()
+    session.add(Conduct(platform_id=one.equipment.platform_id, grace_minutes=30))
+    check_in(session, one.id, by=person.id, at=START)
+    assert overdue(session, END + 14 * MINUTE) == 0
+    assert finish(session, one.id, by=person.id, at=END + 14 * MINUTE).released_at is None
+    assert overdue(session, END + 15 * MINUTE) == 0
 
 
 def test_only_what_has_begun_can_be_finished(session, book, person):

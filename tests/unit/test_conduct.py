@@ -110,6 +110,11 @@ def test_the_score_falls_with_missteps_and_mends_with_good_use(entries, expected
     assert score(LADDER, entries, at=at(10)) == expected
 
 
+@pytest.mark.parametrize(("grace", "tolerance"), [(30, 15), (5, 2.5), (1, 1), (0, 1)])
+def test_half_the_grace_is_let_pass_and_a_minute_always(grace, tolerance):
+    assert replace(LADDER, grace=timedelta(minutes=grace)).tolerance == timedelta(minutes=tolerance)
+
+
 records = st.lists(
     st.builds(entry, st.integers(0, 60), st.sampled_from(MisstepKind), excused=st.booleans()), max_size=12
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from app.booking.rules.request import MINUTE
 from app.booking.rules.words import MisstepKind
 
 
@@ -35,6 +36,11 @@ class Ladder:
     delay: timedelta = timedelta(hours=24)
     base_score: int = 100
     points: Mapping[MisstepKind, int] = field(default_factory=dict)
+
+    @property
+    def tolerance(self) -> timedelta:
+        """How long after its time a use may begin or end without being late or an overrun: half the grace."""
+        return max(self.grace / 2, MINUTE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask_babel import gettext
 from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -160,14 +160,14 @@ def _machine(one: Equipment, *, refusal: Refusal | None = None) -> str:
 
 
 def _mine(one: Equipment) -> Reservation | None:
-    """The first that is not over, of those that the reader may check in."""
+    """The first that is not over or that nobody has ended, of those that the reader may check in."""
     limits, now = bounds(Permission.CHECK_IN), clock.now()
     rows = db.session.scalars(
         select(Reservation)
         .where(
             Reservation.equipment_id == one.id,
             Reservation.state.in_(RUNNING),
-            Reservation.during.op("&&")(Interval(now, now + AHEAD)),
+            or_(Reservation.during.op("&&")(Interval(now, now + AHEAD)), Reservation.state == ReservationState.IN_USE),
         )
         .order_by(func.lower(Reservation.during))
     )
