@@ -63,7 +63,7 @@ def places() -> Iterator[tuple[Place, bool]]:
 
 def _same_part(endpoint: str) -> bool:
     blueprint = endpoint.split(".")[0]
-    here = "platforms" if request.blueprint == "calendar" else request.blueprint
+    here = {"calendar": "platforms", "meter_settings": "meters"}.get(request.blueprint or "", request.blueprint)
     return here == blueprint and blueprint not in ("home", "admin")
 
 

@@ -17,7 +17,7 @@ class Advice(NamedTuple):
 ADVICE: dict[str, Advice] = {
     "not_json": Advice(msgid("不是 JSON"), msgid("请核对方言：电表按另一种方言登记了，或固件发来残缺的内容。")),
     "not_protobuf": Advice(msgid("不是 Sparkplug 内容"), msgid("请核对方言，或在节点上改用 Sparkplug B。")),
-    "invalid_field": Advice(msgid("有一项读不懂"), msgid("右侧写明是哪一项，请在设备上改正。")),
+    "invalid_field": Advice(msgid("有一项读不懂"), msgid("原因栏写明是哪一项，请在设备上改正。")),
     "out_of_range": Advice(msgid("数值不可能"), msgid("请核对单位（W、Wh、kWh）和量程。")),
     "says_nothing": Advice(msgid("没有电量也没有功率"), msgid("请在设备上打开电量统计。")),
     "ambiguous": Advice(msgid("同一项有两个值"), msgid("请让每个通道只上报一次功率和电量。")),
