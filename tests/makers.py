@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -121,7 +121,9 @@ def equipment(session: Session, *, of: Platform | None = None, open_all_day: boo
     return made
 
 
-def meter(session: Session, *, of: Equipment | None = None, **given: Any) -> Meter:
+def meter(
+    session: Session, *, of: Equipment | None = None, profile: Mapping[str, int] | None = None, **given: Any
+) -> Meter:
     number = next(_numbers)
     of = of or equipment(session)
     made = _added(
@@ -142,12 +144,15 @@ def meter(session: Session, *, of: Equipment | None = None, **given: Any) -> Met
         MeterProfile(
             meter_id=made.id,
             version=1,
-            run_on_w=200,
-            run_off_w=100,
-            min_on_s=10,
-            min_off_s=60,
-            max_gap_s=300,
-            rated_w=2000,
+            **{
+                "run_on_w": 200,
+                "run_off_w": 100,
+                "min_on_s": 10,
+                "min_off_s": 60,
+                "max_gap_s": 300,
+                "rated_w": 2000,
+                **(profile or {}),
+            },
             created_at=BEGINNING,
         ),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from devices.rules.sample import Sample
 
@@ -83,6 +84,8 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int 
     height is reached again. A jump that the rated power cannot explain is put aside: if the next value fits
     what was before, it was a spike; if it fits the jump, the counter was set, and goes on from there.
 
+    A meter that numbers its readings is followed by its numbers, each at the latest time told so far.
+
     Shape: samples of one meter, ascending, without doubles.
     Units: milliwatt-hours.
     """
@@ -93,9 +96,11 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int 
     total = 0
     believed: _Level | None = None
     aside: _Level | None = None
-    for moment, boot, _, _, value, _, _, _ in samples:
+    latest = datetime.min.replace(tzinfo=UTC)
+    for taken_at, boot, _, _, value, _, _, _ in _as_numbered(samples):
         if value is None:
             continue
+        moment = latest = taken_at if taken_at > latest else latest
         if believed is None:
             believed = _Level(moment, boot, value)
         elif 0 <= (rise := value - believed.height) <= STEP_MWH:  # almost every reading
@@ -117,6 +122,16 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int 
         moments.append(moment)
         totals.append(total)
     return CountedEnergy(moments, totals, estimated, quarantined)
+
+
+def _as_numbered(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """In the order of a meter's own numbers, if it has some: a clock that is set back turns no counter around."""
+    if all(earlier[1:3] <= later[1:3] for earlier, later in pairwise(samples)):
+        return samples
+    began: dict[int, datetime] = {}
+    for sample in samples:
+        began.setdefault(sample.boot, sample.taken_at)
+    return sorted(samples, key=lambda one: (began[one.boot], one.boot, one.seq))
 
 
 def counted_rises(samples: Sequence[Sample]) -> Counted:

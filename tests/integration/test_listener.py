@@ -31,7 +31,7 @@ from tests.integration.test_private_broker import KINDS, brokers
 from tests.makers import BEGINNING
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 60
+LIMIT_S = 180
 CODE = "crash-meter"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import accumulate, pairwise
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.rules.counter import CountedEnergy, counted_energy, counted_rises
-from devices.rules.sample import Sample
+from devices.rules.sample import Sample, in_order
 from tests.unit.drawings import MINUTE, START
 
 
@@ -113,3 +114,17 @@ def test_stretches_that_meet_share_nothing_and_lose_nothing(counts, cut, other):
     first, second = sorted((cut, other))
     at = [START + minute * MINUTE for minute in (0, first, second, 60)]
     assert sum(energy.between(start, end) for start, end in pairwise(at)) == counts[-1] - counts[0]
+
+
+def test_a_clock_that_is_set_back_does_not_turn_a_numbered_counter_around():
+    """A minute and a half ahead, then right again: by time alone the counter would jump up and down."""
+    ahead = [90 if 10 <= number < 20 else 0 for number in range(40)]
+    told = [
+        Sample(START + timedelta(seconds=10 * number + ahead[number]), 1, number + 1, None, 1000 * number, None, b"")
+        for number in range(40)
+    ]
+    energy = counted_energy(in_order(told), rated_w=360)
+    assert energy.until(START + timedelta(hours=1)) == 39_000
+    assert not energy.estimated_at
+    assert not energy.quarantined_at
+    assert list(energy.taken_at) == sorted(energy.taken_at)
