@@ -1,17 +1,21 @@
-"""The door of booking: what is booked."""
+"""The door of booking: what is booked, and who is there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from app.booking.models import Reservation
-from app.booking.rules.reservation import AGREED
-from app.booking.rules.slot import BookedSlot
+from app.booking.rules.reservation import AGREED, ReservationState
+from app.booking.rules.slot import BookedSlot, Presence
+from app.catalogue.models import Equipment
 from app.kernel.interval import Interval
+
+LOOKED_BACK, AHEAD = timedelta(days=31), timedelta(days=1)
+"""Where presences are looked for: one may check in before the start, and be there after the end."""
 
 
 def booked_slots(session: Session, equipment_ids: Collection[int], within: Interval) -> list[BookedSlot]:
@@ -47,6 +51,35 @@ def _kept(during: Interval, checked_in_at: datetime | None, released_at: datetim
     if released_at is None or released_at <= start:
         return Interval(start, during.end)
     return Interval(start, min(during.end, released_at))
+
+
+def presences(session: Session, equipment_ids: Collection[int], *, at: datetime) -> dict[int, Presence]:
+    """Who is at each piece of equipment, under whichever listing of the same device. One query.
+
+    Only check-ins count, and the ends of what was checked in; a slot that began by the clock does not.
+    """
+    asked, listing = aliased(Equipment), aliased(Equipment)
+    rows = session.execute(
+        select(asked.id, Reservation.id, Reservation.state, Reservation.checked_in_at, Reservation.changed_at)
+        .join(listing, func.coalesce(listing.shares_id, listing.id) == func.coalesce(asked.shares_id, asked.id))
+        .join(Reservation, Reservation.equipment_id == listing.id)
+        .where(
+            asked.id.in_(equipment_ids),
+            Reservation.checked_in_at.is_not(None),
+            Reservation.during.op("&&")(Interval(at - LOOKED_BACK, at + AHEAD)),
+        )
+        .order_by(Reservation.checked_in_at, Reservation.id)
+    )
+    found = dict.fromkeys(equipment_ids, Presence())
+    for equipment_id, number, state, checked_in_at, changed_at in rows:
+        there = state is ReservationState.IN_USE
+        turned_at = checked_in_at if there else changed_at  # what is finished does not change any more
+        before = found[equipment_id]
+        found[equipment_id] = Presence(
+            number if there else before.reservation_id,
+            max(filter(None, (before.turned_at, turned_at))),
+        )
+    return found
 
 
 def reservations_by_id(session: Session, ids: Collection[int]) -> dict[int, Reservation]:

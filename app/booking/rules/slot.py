@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.kernel.interval import Interval
 
@@ -15,3 +16,11 @@ class BookedSlot:
     equipment_id: int
     organization_id: int
     during: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is at a piece of equipment: the reservation that is checked in, and when somebody last came or went."""
+
+    reservation_id: int | None = None
+    turned_at: datetime | None = None
