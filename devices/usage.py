@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, SelectBase, and_, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, SelectBase, Text, and_, cast, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.booking.slots import booked_slots
 from app.kernel.interval import Interval
 from devices.models import Meter, MeterProfile, UsageSession
-from devices.rules.evidence import Flag
+from devices.rules.evidence import DOUBTFUL, Evidence, Flag
 from devices.rules.usage import Usage, effective
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -196,6 +197,19 @@ def usage_within(session: Session, equipment_ids: Collection[int], within: Inter
             UsageSession.started_at > within.start - longest,
             UsageSession.ended_at > within.start,
         ).order_by(UsageSession.started_at),
+    )
+
+
+def waits_for_review() -> ColumnElement[bool]:
+    """As a condition on sessions: ended, and to be accepted by a person before they are charged."""
+    return and_(
+        ~UsageSession.open,
+        UsageSession.frozen_at.is_(None),
+        UsageSession.reviewed_at.is_(None),
+        or_(
+            UsageSession.evidence != Evidence.METERED,
+            UsageSession.flags.op("?|")(cast([flag.value for flag in sorted(DOUBTFUL)], ARRAY(Text))),
+        ),
     )
 
 

@@ -39,7 +39,7 @@ from billing.reviewing import approve
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
 from devices.metering import meter_readings
-from devices.models import Meter, UsageSession
+from devices.models import LateChange, Meter, UsageSession
 from devices.rules.topic import shard_of, topic_of
 from devices.simulating.speaking import native_message
 from tests import makers
@@ -68,6 +68,7 @@ class World:
     year: int
     month: date
     feed_token: str
+    late: LateChange
 
 
 def build(session: Session) -> World:
@@ -138,6 +139,15 @@ def build(session: Session) -> World:
     assess_platform(session, platform.id, at=clock.now())
     _access(session, platform, equipment, people)
     _, feed_token = open_feed(session, people["member"].id, FeedScope.PERSON, at=now)
+    told = {"starts_at": first.isoformat(), "ends_at": (first + HOUR).isoformat(), "energy_mwh": 1, "reservation_id": 1}
+    late = LateChange(
+        meter_id=meter.id,
+        usage_session_id=usage.id,
+        fingerprint="late",
+        proposal={"was": told, "would_be": None},
+        noted_at=now,
+    )
+    session.add(late)
     session.commit()
     return World(
         people,
@@ -156,6 +166,7 @@ def build(session: Session) -> World:
         year,
         month,
         feed_token,
+        late,
     )
 
 

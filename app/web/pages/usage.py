@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
@@ -19,21 +20,23 @@ from app.identity.models import Organization
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
-from app.kernel.errors import NotFound
+from app.kernel.errors import NotFound, Refusal
 from app.kernel.interval import Interval, local_month
 from app.web.access import Bounds, bounds, requires
 from app.web.curves import curve
+from app.web.errors import sentence
 from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.forms import month_in
 from app.web.paging import Page, page_of, wanted_file
 from app.web.river import evidence_path
-from app.web.words import problem_sentence
+from app.web.words import problem_sentence, state_of, word_of
 from billing.models import ChargeProblem
 from billing.statements import charges_of_sessions
 from devices.models import LateChange, UsageSession
+from devices.rules.evidence import Flag
 from devices.rules.usage import Usage
-from devices.usage import meter, raw_message, readings_of, usage
+from devices.usage import meter, raw_message, readings_of, usage, waits_for_review
 
 pages = Blueprint("usage", __name__)
 READINGS_A_PAGE = 200
@@ -46,18 +49,18 @@ def list_usage() -> Response | str:
     month = month_in("month", clock.local_date(clock.now()))
     span = local_month(month.year, month.month)
     wanted = request.args.get("q", "").strip()
-    query = (
+    visible = (
         select(UsageSession)
         .join(Equipment)
         .outerjoin(Organization, Organization.id == UsageSession.organization_id)
-        .where(
-            within_bounds(bounds(Permission.SEE_USAGE)),
-            UsageSession.started_at >= span.start,
-            UsageSession.started_at < span.end,
-        )
+        .where(within_bounds(bounds(Permission.SEE_USAGE)))
         .options(joinedload(UsageSession.equipment))
         .order_by(UsageSession.started_at.desc())
     )
+    in_doubt = visible.where(waits_for_review())
+    in_month = visible.where(UsageSession.started_at >= span.start, UsageSession.started_at < span.end)
+    shown = "review" if request.args.get("show") == "review" else "month"
+    query = in_doubt if shown == "review" else in_month
     if wanted:
         like = f"%{wanted}%"
         query = query.where(
@@ -73,6 +76,8 @@ def list_usage() -> Response | str:
             Column(gettext("结束"), lambda one: one.ended_at, "time"),
             Column(gettext("运行小时"), lambda one: timedelta(seconds=one.running_s), "hours"),
             Column(gettext("电量 kWh"), lambda one: Decimal(one.energy_mwh) / 1_000_000, "number"),
+            Column(gettext("计量依据"), lambda one: state_of(one.evidence).word),
+            Column(gettext("提示"), lambda one: "；".join(str(word_of(Flag(flag))) for flag in one.flags)),
         ]
         return download(
             f"usage-{month:%Y-%m}",
@@ -83,14 +88,27 @@ def list_usage() -> Response | str:
         )
     page = page_of(db.session(), query)
     names = names_of({one.organization_id for one in page.rows})
-    return render_template("usage_list.html", page=page, names=names, month=month, q=wanted)
+    return render_template(
+        "usage_list.html",
+        page=page,
+        names=names,
+        month=month,
+        q=wanted,
+        show=shown,
+        in_doubt=db.session.scalar(select(func.count()).select_from(in_doubt.order_by(None).subquery())),
+        flag=Flag,
+    )
 
 
 @pages.get("/usage/<int:session_id>")
 @requires(Permission.SEE_USAGE)
 def session(session_id: int) -> str:
-    one, equipment = _visible(session_id, Permission.SEE_USAGE)
-    database = db.session()
+    return session_page(*visible(session_id, Permission.SEE_USAGE))
+
+
+def session_page(one: Usage, equipment: Equipment, refusal: Refusal | None = None) -> str:
+    """One session with all that is known of it; after a refused deed with its reason."""
+    database, session_id = db.session(), one.session_id
     reservation = (
         reservations_by_id(database, [one.reservation_id]).get(one.reservation_id) if one.reservation_id else None
     )
@@ -108,9 +126,14 @@ def session(session_id: int) -> str:
         organization=names_of({one.organization_id}).get(one.organization_id),
         charges=charges,
         problem=problem_sentence(problem.reason) if problem else "",
-        late=database.scalars(
-            select(LateChange).where(LateChange.usage_session_id == session_id, LateChange.resolved_at.is_(None))
-        ).all(),
+        late=[
+            (change, _told(change.proposal["was"]), _told(change.proposal["would_be"]))
+            for change in database.scalars(
+                select(LateChange).where(LateChange.usage_session_id == session_id).order_by(LateChange.noted_at)
+            )
+        ],
+        errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},
+        refused=sentence(refusal) if refusal is not None and not refusal.field else "",
         curve=one.meter_id
         and curve(database, meter_id=one.meter_id, within=window, reserved=reservation.during if reservation else None),
         meter=one.meter_id and meter(database, one.meter_id),
@@ -121,7 +144,7 @@ def session(session_id: int) -> str:
 @pages.get("/usage/<int:session_id>/readings")
 @requires(Permission.SEE_READINGS)
 def readings(session_id: int) -> str:
-    one, equipment = _visible(session_id, Permission.SEE_READINGS)
+    one, equipment = visible(session_id, Permission.SEE_READINGS)
     number = max(1, request.args.get("page", 1, type=int))
     rows = readings_of(db.session(), one, limit=READINGS_A_PAGE, offset=(number - 1) * READINGS_A_PAGE)
     return render_template(
@@ -137,7 +160,7 @@ def readings(session_id: int) -> str:
 @requires(Permission.SEE_READINGS)
 def message(session_id: int, message_id: int) -> str:
     """One reading's message: as received and as understood."""
-    one, equipment = _visible(session_id, Permission.SEE_READINGS)
+    one, equipment = visible(session_id, Permission.SEE_READINGS)
     try:
         received_at = datetime.fromisoformat(request.args.get("received_at", ""))
     except ValueError:
@@ -156,6 +179,16 @@ def message(session_id: int, message_id: int) -> str:
         payload=readable(bytes(found.payload)),
         understood=understood,
         river=evidence_path(db.session(), "readings", usage_id=session_id),
+    )
+
+
+def _told(facts: dict[str, Any] | None) -> tuple[Interval, int] | None:
+    """When and how many milliwatt-hours a late change speaks of; nothing if there would be no session."""
+    if facts is None:
+        return None
+    return (
+        Interval(datetime.fromisoformat(facts["starts_at"]), datetime.fromisoformat(facts["ends_at"])),
+        facts["energy_mwh"],
     )
 
 
@@ -190,7 +223,7 @@ def within_bounds(limits: Bounds) -> ColumnElement[bool]:
     )
 
 
-def _visible(session_id: int, permission: Permission) -> tuple[Usage, Equipment]:
+def visible(session_id: int, permission: Permission) -> tuple[Usage, Equipment]:
     one = usage(db.session(), session_id)
     if one is None:
         raise NotFound("没有找到这一项，或您无权查看。")
