@@ -48,7 +48,7 @@ function powerCurve({ points, running, present, gaps, reserved, on_w, off_w, wor
     yAxis: { type: "value", name: "W", min: 0, max: present && (({ max }) => Math.max(max, Math.ceil(on_w * 1.1))) },
     tooltip: {
       trigger: "axis",
-      formatter: ([one]) => one && `${moment.format(one.value[0])}<br>${words.power} <b>${one.value[1] ?? "—"} W</b>`,
+      formatter: ([one]) => one && `${moment.format(new Date(one.value[0]))}<br>${words.power} <b>${one.value[1] ?? "—"} W</b>`,
     },
     series: [{
       type: "line", step: "end", showSymbol: false, connectNulls: false, data: points.map(([at, watts]) => [at, watts]),
