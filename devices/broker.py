@@ -172,6 +172,14 @@ class PrivateBroker:
             self.stop()
             self.start(accounts)
 
+    def revive(self, accounts: Sequence[Account]) -> bool:
+        """Start it again if it ended by itself; returns whether it had."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.stop()
+        self.start(accounts)
+        return True
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 

@@ -155,6 +155,8 @@ def _watch(
                     raise Refusal("%(name)s 无法运行，日志见 %(log)s。", name=child.name, log=child.log)
                 click.echo(f"{child.name} 已退出（{child.process.returncode}），重新启动 / ended, starting anew")
                 child.start(environment)
+        if broker is not None and broker.revive(accounts):
+            click.echo("MQTT 已退出，重新启动 / the broker ended, starting anew")
         if broker is not None and (now := _accounts(app)) != accounts:
             accounts = now
             broker.replace_accounts(accounts)

@@ -43,13 +43,22 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrivateBr
 class Device:
     """A device that waits for each answer and remembers its reason."""
 
-    def __init__(self, port: int, name: str, password: str, *, authority: Path | None = None, as_id: str = "") -> None:
+    def __init__(
+        self,
+        port: int,
+        name: str,
+        password: str,
+        *,
+        authority: Path | None = None,
+        as_id: str = "",
+        protocol: mqtt.MQTTProtocolVersion = mqtt.MQTTProtocolVersion.MQTTv5,
+    ) -> None:
         self._told = threading.Condition()
         self.reasons: dict[int, str] = {}
         self.heard: list[bytes] = []
         self.answer = ""
         self.gone = ""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=as_id or f"dev-{name}", protocol=mqtt.MQTTv5)
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=as_id or f"dev-{name}", protocol=protocol)
         client.username_pw_set(name, password)
         client.reconnect_delay_set(0.05, 1)  # mosquitto 2.0 cuts the connection when it denies a message
         if authority is not None:
@@ -114,6 +123,18 @@ def device() -> Iterator[Callable[..., Device]]:
         one.close()
 
 
+def refusals(broker: PrivateBroker, position: int, *, count: int) -> tuple[list[BrokerRefusal], int]:
+    """Waits for as many: the filter writes a line a moment after the device has its answer."""
+    told: list[BrokerRefusal] = []
+    limit = threading.Event()
+    for _ in range(200):
+        new, position = refusals_since(broker.folder, position)
+        told += new
+        if len(told) >= count or limit.wait(0.05):
+            break
+    return told, position
+
+
 def test_a_meter_speaks_under_its_own_topics_only_and_is_told_so(broker, device):
     meter = device(broker.port, "a1", "one")
     assert meter.publish("m/3/a1/data") in ("Success", "No matching subscribers")
@@ -156,19 +177,32 @@ def test_refusals_are_read_from_the_log_once_each(broker, device):
     _, position = refusals_since(broker.folder, 0)
     meter.publish("m/4/b2/data")
     assert device(broker.port, "b2", "wrong", as_id="thief").answer == "Not authorized"
-    told: list[BrokerRefusal] = []
-    limit = threading.Event()
-    for _ in range(100):  # the filter's line may come a moment after the answer
-        new, position = refusals_since(broker.folder, position)
-        told += new
-        if len(told) == 2 or limit.wait(0.05):
-            break
+    told, position = refusals(broker, position, count=2)
     assert [(one.client, one.username, one.what) for one in told] == [
         ("plug (p5, c1, k60, u'b2').", "a1", "m/4/b2/data"),
         ("127.0.0.1", "", CONNECT),
     ]
     assert refusals_since(broker.folder, position) == ([], position)
     assert b"Received PUBLISH" not in (broker.folder / "log").read_bytes()
+
+
+def test_an_old_client_is_not_told_that_it_was_denied_but_the_operator_is(broker, device):
+    old = device(broker.port, "a1", "one", as_id="old", protocol=mqtt.MQTTProtocolVersion.MQTTv311)
+    ear = device(broker.port, "listener", "ear")
+    ear.listen("m/#")
+    assert old.publish("m/4/b2/data", b"forged") == "Success"
+    told, _ = refusals(broker, 0, count=1)
+    assert [(one.client, one.username, one.what) for one in told] == [("old", "a1", "m/4/b2/data")]
+    assert ear.heard == []
+
+
+def test_a_broker_that_ended_by_itself_is_started_again_where_it_was(broker, device):
+    assert not broker.revive(ACCOUNTS)
+    port, process = broker.port, broker._process
+    process.kill()
+    process.wait()
+    assert broker.revive(ACCOUNTS)
+    assert device(port, "a1", "one").answer == "Success"
 
 
 def test_a_log_that_was_started_anew_is_read_from_its_beginning(tmp_path):
