@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -34,8 +34,7 @@ READERS = {
 REMEMBERING = frozenset({Dialect.ZIGBEE2MQTT, Dialect.SPARKPLUG})
 
 
-@dataclass(frozen=True, slots=True)
-class WireMessage:
+class WireMessage(NamedTuple):
     """One message as it came from the broker. ``repeated`` if the broker says it may have sent it before."""
 
     topic: str
@@ -45,8 +44,7 @@ class WireMessage:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One reading of one message, on its way into the table."""
 
     meter_id: int
@@ -84,15 +82,16 @@ class _Device:
 
 def hear(session: Session, messages: Sequence[WireMessage]) -> Batch:
     """Read every message of a batch. A fixed number of queries; O(batch)."""
-    topics = {message.topic: read_topic(message.topic) for message in messages}
+    topics = {topic: read_topic(topic) for topic in {message.topic for message in messages}}
     devices = _devices(session, {topic.code for topic in topics.values() if topic is not None})
     before = _remember(session, devices)
     if any(topic is not None and topic.suffix == native.SIGNED for topic in topics.values()):
         _give_keys(session, devices)
+    ours = {name for name, topic in topics.items() if topic is not None and topic.downlink}
     batch = Batch()
     for message in messages:
         topic = topics[message.topic]
-        if topic is not None and (topic.downlink or message.retained):
+        if message.topic in ours or (topic is not None and message.retained):
             continue  # our own words to the meter, or an old reading that the broker repeats
         device = None if topic is None else devices.get(topic.code)
         try:
@@ -132,36 +131,37 @@ def _take_in(batch: Batch, message: WireMessage, device: _Device, heard: Heard) 
     What relays of nobody's channels do (lamps behind a bridge) is no business of ours.
     """
     refused: Unreadable | None = None
-    for wanted in dict.fromkeys(channel for channel, _ in heard.samples):
+    by_channel: dict[str, list[Sample]] = {}
+    for channel, sample in heard.samples:
+        by_channel.setdefault(channel, []).append(sample)
+    for channel, samples in by_channel.items():
         try:
-            told = [_told(message, device, heard, channel, one) for channel, one in heard.samples if channel == wanted]
+            meter_id = _meter_of(device, channel, samples, message)
         except Unreadable as unreadable:
             refused = unreadable
             continue
-        batch.told += told
-        batch.codes[told[0].meter_id] = device.code
+        batch.told += [
+            Told(meter_id, sample, message, heard.backfill, heard.key_id, sample.seq > 0) for sample in samples
+        ]
+        batch.codes[meter_id] = device.code
     for channel, on in heard.relays:
         if (found := _known_channel(device, channel)) is not None:
             batch.relays[found[0]] = (on, message.received_at)
     return refused
 
 
-def _told(message: WireMessage, device: _Device, heard: Heard, channel: str, sample: Sample) -> Told:
-    meter_id, code, active = _channel(device, channel)
-    if not active:
-        raise Unreadable("inactive_meter", f"meter {code} is switched off")
-    if sample.taken_at > message.received_at + CLOCK_AHEAD:
-        moment = sample.taken_at.isoformat()
-        raise Unreadable("clock_ahead", f"a reading of {moment} lies in the future: set the meter's clock")
-    return Told(meter_id, sample, message, heard.backfill, heard.key_id, sample.seq > 0)
-
-
-def _channel(device: _Device, channel: str) -> tuple[int, str, bool]:
-    """The meter that a channel of this device is."""
+def _meter_of(device: _Device, channel: str, samples: Sequence[Sample], message: WireMessage) -> int:
+    """The meter that a channel of this device is. Errors: ``Unreadable`` where it may not say this."""
     found = _known_channel(device, channel)
     if found is None:
         raise Unreadable("unknown_channel", f"{device.code} has no meter registered for {channel[:60] or 'itself'}")
-    return found
+    meter_id, code, active = found
+    if not active:
+        raise Unreadable("inactive_meter", f"meter {code} is switched off")
+    latest = max(sample.taken_at for sample in samples)
+    if latest > message.received_at + CLOCK_AHEAD:
+        raise Unreadable("clock_ahead", f"a reading of {latest.isoformat()} lies in the future: set the meter's clock")
+    return meter_id
 
 
 def _known_channel(device: _Device, channel: str) -> tuple[int, str, bool] | None:
