@@ -64,7 +64,8 @@ def test_one_waits_for_what_is_taken_once_and_books_what_is_free(session, queue)
     first = queue.join()
     again = queue.join(organization_id=first.organization_id, person_id=first.person_id)
     assert first.id == again.id
-    assert ahead_of(session, queue.join()) == 1
+    row = queue.join()
+    assert ahead_of(session, [row.id]) == {row.id: 1}
     with pytest.raises(Conflict):
         queue.join(Interval(NOW + 5 * HOUR, NOW + 6 * HOUR))
     with pytest.raises(InvalidInput):

@@ -1,13 +1,15 @@
-"""Wait for a slot that is taken; take or leave what is offered."""
+"""Wait for a slot that is taken; take or leave what is offered; for operators, who waits for what."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
-from sqlalchemy import case, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
@@ -21,8 +23,11 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import NotFound, Refusal
 from app.web.access import acting_organization, bounds, requires
 from app.web.errors import sentence, status_of
+from app.web.exports import Column, download
+from app.web.formats import said
 from app.web.forms import interval_in
-from app.web.paging import page_of
+from app.web.paging import page_of, wanted_file
+from app.web.words import state_of
 
 pages = Blueprint("waitlist", __name__)
 
@@ -85,6 +90,66 @@ def leave(waiting_id: int) -> Response | tuple[str, int]:
     return redirect(url_for(".list_waiting"))
 
 
+@pages.get("/waitlist/queue")
+@requires(Permission.DECIDE_RESERVATIONS)
+def queue() -> Response | str:
+    """Who waits for the operator's equipment, slot by slot, the longest first. ``equipment`` is a code to keep to."""
+    session, query = db.session(), _queue()
+    if form := wanted_file():
+        rows = session.scalars(query).all()
+        ahead, held_until = ahead_of(session, [row.id for row in rows]), _held_until(rows)
+        columns: list[Column[Waiting]] = [
+            Column(gettext("设备"), lambda row: said(row.equipment, "name")),
+            Column(gettext("开始"), lambda row: row.during.start, "time"),
+            Column(gettext("结束"), lambda row: row.during.end, "time"),
+            Column(gettext("顺序"), lambda row: ahead[row.id] + 1, "number"),
+            Column(gettext("单位"), lambda row: row.organization.name),
+            Column(gettext("预约人"), lambda row: row.person.name),
+            Column(gettext("加入时间"), lambda row: row.created_at, "time"),
+            Column(gettext("状态"), lambda row: state_of(row.state).word),
+            Column(gettext("保留至"), lambda row: held_until.get(row.id), "time"),
+        ]
+        return download("waitlist", columns, rows, form=form, is_sample=lambda row: row.equipment.illustrative)
+    page = page_of(session, query)
+    return render_template(
+        "waitlist_queue.html",
+        page=page,
+        ahead=ahead_of(session, [row.id for row in page.rows]),
+        held_until=_held_until(page.rows),
+        equipment=session.scalars(
+            select(Equipment)
+            .where(Equipment.platform_id.in_(bounds(Permission.DECIDE_RESERVATIONS).platform_ids))
+            .order_by(Equipment.code)
+        ).all(),
+        code=request.args.get("equipment", ""),
+    )
+
+
+def _queue() -> Select[Waiting]:
+    query = (
+        select(Waiting)
+        .join(Equipment, Equipment.id == Waiting.equipment_id)
+        .where(
+            Equipment.platform_id.in_(bounds(Permission.DECIDE_RESERVATIONS).platform_ids),
+            Waiting.state.in_(STILL_HOPING),
+        )
+        .options(joinedload(Waiting.equipment), joinedload(Waiting.organization), joinedload(Waiting.person))
+    )
+    if code := request.args.get("equipment"):
+        query = query.where(Equipment.code == code)
+    return query.order_by(Equipment.code, func.lower(Waiting.during), Waiting.id)
+
+
+def _held_until(rows: Iterable[Waiting]) -> dict[int, datetime | None]:
+    """Until when what is offered is held, by the id of the wish."""
+    held = db.session.execute(
+        select(Waiting.id, Reservation.hold_until)
+        .join(Reservation, Reservation.id == Waiting.reservation_id)
+        .where(Waiting.id.in_([row.id for row in rows]), Waiting.state == WaitState.OFFERED)
+    )
+    return dict(held.all())
+
+
 def _page(*, refusal: Refusal | None = None) -> str:
     session = db.session()
     page = page_of(
@@ -97,14 +162,11 @@ def _page(*, refusal: Refusal | None = None) -> str:
             Waiting.id.desc(),
         ),
     )
-    offers = [row.reservation_id for row in page.rows if row.state is WaitState.OFFERED]
     return render_template(
         "waitlist.html",
         page=page,
-        ahead={row.id: ahead_of(session, row) for row in page.rows if row.state is WaitState.WAITING},
-        held_until=dict(
-            session.execute(select(Reservation.id, Reservation.hold_until).where(Reservation.id.in_(offers))).all()
-        ),
+        ahead=ahead_of(session, [row.id for row in page.rows if row.state is WaitState.WAITING]),
+        held_until=_held_until(page.rows),
         hoping=STILL_HOPING,
         wish=_wish(),
         refused="" if refusal is None else sentence(refusal),

@@ -1,0 +1,35 @@
+"""What operators look at and set beside a machine: its waitlist, its screen, its quotas."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from app.booking.changing import cancel
+from app.booking.models import Reservation
+from app.booking.waiting import offer_freed
+from app.kernel import clock
+from tests.integration import page_world
+from tests.integration.test_pages import client_of
+
+
+@pytest.fixture
+def world(session) -> page_world.World:
+    return page_world.build(session)
+
+
+def test_operators_see_who_waits_and_until_when_an_offer_is_held_and_no_stranger_does(app, session, world):
+    operator = client_of(app, world, "operator")
+    page = operator.get("/waitlist/queue").text
+    assert all(words in page for words in (world.firm.name, "第 1 位", "候补中"))
+    held = session.scalars(select(Reservation).where(Reservation.during == world.waiting.during)).one()
+    cancel(session, held.id, by=held.person_id, at=clock.now(), reason="")
+    assert offer_freed(session, at=clock.now(), limit=10) == 1
+    session.commit()
+    assert "保留至" in operator.get("/waitlist/queue").text
+    assert world.firm.name in operator.get("/waitlist/queue?format=csv").text
+    assert "没有人在候补" in operator.get("/waitlist/queue?equipment=elsewhere").text
+    stranger = client_of(app, world, "other operator")
+    assert "没有人在候补" in stranger.get("/waitlist/queue", query_string={"equipment": world.equipment.code}).text
+    assert "/waitlist/queue" in operator.get("/reservations").text
+    assert "/waitlist/queue" in operator.get(f"/equipment/{world.equipment.code}").text
