@@ -13,7 +13,7 @@ from devices.models.received import (
     SequenceGap,
     WireMemory,
 )
-from devices.models.seal import Seal
+from devices.models.seal import Seal, SealedBlock
 from devices.models.session import LateChange, MeteringTask, UsageSession
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ReceivedSequence",
     "RelayState",
     "Seal",
+    "SealedBlock",
     "SequenceGap",
     "UsageSession",
     "WireMemory",
