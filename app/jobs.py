@@ -31,8 +31,11 @@ from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
 from billing.recognizing import recognize_revenue
 from devices.entering import book_silent_use
+from devices.interlocking import decide_power
 from devices.metering import meter_readings
+from devices.refusals import refusals_since
 from devices.usage import live_states, usage_of_reservations
+from devices.watching import watch
 
 log = logging.getLogger("pilotshare.jobs")
 PORTION = 200
@@ -54,6 +57,10 @@ def metering(session: Session, at: datetime) -> int:
 
 def booking_silent_use(session: Session, at: datetime) -> int:
     return book_silent_use(session, at=at, limit=PORTION)
+
+
+def interlocking(session: Session, at: datetime) -> int:
+    return decide_power(session, at=at, limit=PORTION)
 
 
 def charging(session: Session, at: datetime) -> int:
@@ -135,10 +142,20 @@ def mailing(session: Session, at: datetime) -> int:
     )
 
 
+def watching(session: Session, at: datetime) -> int:
+    """The broker's log is read on, each part twice: what a rolled back portion read is not lost, and counted once."""
+    again, behind = current_app.extensions.get("broker_log", (0, 0))
+    refusals, end = refusals_since(current_app.config["FOLDER"] / "broker", again)
+    current_app.extensions["broker_log"] = (behind, end)
+    return watch(session, at=at, refusals=refusals)
+
+
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("knowing holidays", timedelta(hours=12), knowing_holidays),
     Job("metering", timedelta(seconds=2), metering),
+    Job("watching", timedelta(seconds=30), watching),
+    Job("interlocking", timedelta(seconds=2), interlocking),
     Job("booking silent use", timedelta(minutes=10), booking_silent_use),
     Job("lapsing", timedelta(seconds=10), lapsing),
     Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),
