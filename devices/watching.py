@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, or_, select, text, true
 from sqlalchemy.orm import Session, joinedload
@@ -19,7 +18,7 @@ from app.kernel.errors import Conflict, InvalidInput, NotFound
 from devices.causes import LOOKED_BACK, PRIOR, find_causes
 from devices.models import Meter, MeterAlert
 from devices.refusals import BrokerRefusal
-from devices.rules.alert import AlertKind, AlertState
+from devices.rules.alert import AlertKind, AlertState, Verdict
 
 GRACE = timedelta(hours=1)
 """A cause that lasts on after somebody said it is resolved comes again after so long."""
@@ -83,13 +82,6 @@ RAISE = text(
     RETURNING id
     """  # noqa: S608 - a constant
 )
-
-
-class Verdict(StrEnum):
-    """Which of two contradicting readings is right. The first stands in any case: a reading never changes."""
-
-    FIRST = "first"
-    OTHER = "other"
 
 
 def watch(session: Session, *, at: datetime, refusals: Sequence[BrokerRefusal] = ()) -> int:

@@ -45,6 +45,7 @@ PLACES = (
     Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),
     Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
     Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
+    Place("alerts.list_alerts", Permission.SEE_METERS, _l("计量告警"), "alert-triangle"),
     Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
     Place("special_days.list_days", Permission.MANAGE_CALENDAR, _l("节假日"), "calendar-event"),
     Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),

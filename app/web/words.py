@@ -27,6 +27,7 @@ from billing.rules.words import (
     InvoiceState,
     RevenueCategory,
 )
+from devices.rules.alert import AlertKind, AlertState, Verdict
 from devices.rules.evidence import Dialect, Evidence, Flag, LateCause
 from devices.rules.power import FailSafe
 
@@ -74,6 +75,10 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (InvoiceState.ISSUED, State(_l("待付款"), "amber", "clock")),
     (InvoiceState.PAID, State(_l("已付清"), "green", "circle-check")),
     (InvoiceKind.CREDIT_NOTE, State(_l("红字通知单"), "red", "receipt-refund")),
+    (AlertState.OPEN, State(_l("待处理"), "amber", "alert-triangle")),
+    (AlertState.CLEARED, State(_l("已自行恢复"), "green", "check")),
+    (AlertState.RESOLVED, State(_l("已解决"), "green", "circle-check")),
+    (AlertState.WAIVED, State(_l("不处理"), "grey", "ban")),
     (Evidence.METERED, State(_l("电表计量"), "green", "bolt")),
     (Evidence.BOOKED, State(_l("按预约"), "amber", "calendar")),
     (Evidence.ENTERED, State(_l("人工录入"), "amber", "user")),
@@ -171,6 +176,18 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (Flag.UNPAIRED_NUMBERS, _l("缺少部分读数")),
     (Flag.SILENT_METER, _l("电表全程无信号")),
     (Flag.CLOCK_UNSURE, _l("电表时钟不准")),
+    (AlertKind.SILENT, _l("没有信号")),
+    (AlertKind.GAP, _l("读数缺失")),
+    (AlertKind.CLOCK_DRIFT, _l("时钟不准")),
+    (AlertKind.UNREADABLE, _l("报文不能读懂")),
+    (AlertKind.FORGED, _l("可能冒充")),
+    (AlertKind.DISPUTE, _l("读数矛盾")),
+    (AlertKind.COUNTER, _l("计数异常")),
+    (AlertKind.DOUBTFUL_SESSION, _l("使用存疑")),
+    (AlertKind.LATE_CHANGE, _l("开票后有变")),
+    (AlertKind.UNCONFIRMED_COMMAND, _l("指令未确认")),
+    (Verdict.FIRST, _l("先到的一条正确")),
+    (Verdict.OTHER, _l("后到的一条正确")),
     (LateCause.LATE_READINGS, _l("补传读数")),
     (LateCause.NEW_PROFILE, _l("阈值版本更改")),
     (LateCause.OTHER_RESERVATION, _l("预约更改")),

@@ -23,3 +23,10 @@ class AlertState(StrEnum):
     CLEARED = "cleared"
     RESOLVED = "resolved"
     WAIVED = "waived"
+
+
+class Verdict(StrEnum):
+    """Which of two contradicting readings is right. The first stands in any case: a reading never changes."""
+
+    FIRST = "first"
+    OTHER = "other"

@@ -25,10 +25,10 @@ from devices.models import (
     UsageSession,
 )
 from devices.refusals import BrokerRefusal
-from devices.rules.alert import AlertKind, AlertState
+from devices.rules.alert import AlertKind, AlertState, Verdict
 from devices.rules.evidence import Evidence, Flag
 from devices.rules.power import PowerCause
-from devices.watching import GRACE, Verdict, open_alerts, settle, settle_all, watch
+from devices.watching import GRACE, open_alerts, settle, settle_all, watch
 from tests import makers
 from tests.makers import BEGINNING
 

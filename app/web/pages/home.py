@@ -29,6 +29,7 @@ from billing.models import Charge, ChargeProblem, Invoice
 from billing.rules.words import ChargeState, InvoiceKind, InvoiceState
 from devices.models import DeadLetter, DisputedReading, LateChange, Meter, UsageSession
 from devices.usage import live_states, usage_within
+from devices.watching import open_alerts
 
 pages = Blueprint("home", __name__)
 ROWS = 10
@@ -158,6 +159,7 @@ def _operator() -> dict[str, Any]:
         "proposed": proposed[0],
         "proposed_gross": proposed[1] or ZERO,
         "problems": count(ChargeProblem, ChargeProblem.platform_id.in_(ids), ChargeProblem.reason.in_(WAITING)),
+        "alerts": open_alerts(session, ids),
         "silent": sum(one.word == "silent" for one in live.values()),
         "dead": count(DeadLetter, DeadLetter.meter_id.in_(meters)),
         "disputes": count(DisputedReading, DisputedReading.meter_id.in_(meters)),
