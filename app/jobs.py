@@ -24,6 +24,7 @@ from app.catalogue.special_days import seed_special_days
 from app.identity.mailing import send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
+from app.kernel.secrets import key_for
 from app.letters import letter_for
 from billing.assessing import assess_platform
 from billing.charging import charge_usage
@@ -34,6 +35,7 @@ from devices.entering import book_silent_use
 from devices.interlocking import decide_power
 from devices.metering import meter_readings
 from devices.refusals import refusals_since
+from devices.sealing import seal_readings
 from devices.usage import live_states, usage_of_reservations
 from devices.watching import watch
 
@@ -150,12 +152,17 @@ def watching(session: Session, at: datetime) -> int:
     return watch(session, at=at, refusals=refusals)
 
 
+def sealing(session: Session, at: datetime) -> int:
+    return seal_readings(session, at=at, key=key_for("seals", master=current_app.config["MASTER_KEY"]))
+
+
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("knowing holidays", timedelta(hours=12), knowing_holidays),
     Job("metering", timedelta(seconds=2), metering),
     Job("watching", timedelta(seconds=30), watching),
     Job("interlocking", timedelta(seconds=2), interlocking),
+    Job("sealing", timedelta(minutes=5), sealing, portion=1),
     Job("booking silent use", timedelta(minutes=10), booking_silent_use),
     Job("lapsing", timedelta(seconds=10), lapsing),
     Job("declaring no-shows", timedelta(seconds=15), declaring_no_shows),

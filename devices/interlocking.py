@@ -22,7 +22,6 @@ from app.kernel.errors import Conflict, InvalidInput, NotFound
 from devices.models import Meter, PowerCommand, RelayState
 from devices.payloads.commanding import switching
 from devices.rules.power import (
-    SILENT_FOR_LONG,
     FailSafe,
     Override,
     PowerCause,
@@ -38,6 +37,8 @@ from devices.rules.power import (
 JUST_NOW = timedelta(minutes=5)
 """Power that was drawn within this time, and is in no session that has ended, may be a run."""
 LONGEST_REASON = 300
+HEARD_SINCE = timedelta(days=7)
+"""So far back a meter's last reading is looked for."""
 ONE_DECIDES = 5121  # advisory lock class
 
 SITUATIONS = text(
@@ -83,7 +84,7 @@ CONFIRM = text(
     UPDATE power_command AS command SET confirmed_at = relay.reported_at
     FROM relay_state AS relay
     WHERE relay.meter_id = command.meter_id AND command.confirmed_at IS NULL AND command.ended_at IS NULL
-      AND relay.on = command.on AND relay.reported_at >= command.asked_at
+      AND relay.on = command.on AND relay.reported_at > command.asked_at
     """
 )
 
@@ -209,7 +210,7 @@ def relays(session: Session, *, at: datetime, meter_ids: Sequence[int] | None = 
         SITUATIONS,
         {
             "at": at,
-            "heard_since": at - SILENT_FOR_LONG,
+            "heard_since": at - HEARD_SINCE,
             "busy_since": at - JUST_NOW,
             "meters": None if meter_ids is None else list(meter_ids),
         },

@@ -22,6 +22,7 @@ from devices.broker import LISTENER
 from devices.client import Received, Subscriber
 from devices.hearing import KEPT_OF_OVERSIZED
 from devices.ingesting import Ingested, ingest
+from devices.interlocking import due_commands
 from devices.models import DeadLetter
 from devices.rules.topic import topic_of, topics_of_shard
 
@@ -88,7 +89,7 @@ def _keep(subscriber: Subscriber, batch: list[Received], stop: threading.Event) 
 
 
 def _ask(subscriber: Subscriber, shards: Sequence[int], asked_at: datetime) -> datetime:
-    """Ask the meters for what is missing, if it is time to. Returns when that was done last."""
+    """Ask the meters for what is missing and tell relays to switch, if it is time to. Returns when that was last."""
     now = clock.now()
     if now - asked_at < ASK_EVERY:
         return asked_at
@@ -97,6 +98,7 @@ def _ask(subscriber: Subscriber, shards: Sequence[int], asked_at: datetime) -> d
             wanted = questions(session, shards, at=now)
             if subscriber.session_lost:
                 wanted += questions_after_a_lost_session(session, shards)
+            commands = due_commands(session, shards, at=now)
     except OUTAGES:
         return asked_at  # asked again when the database is back
     finally:
@@ -105,6 +107,8 @@ def _ask(subscriber: Subscriber, shards: Sequence[int], asked_at: datetime) -> d
     for one in wanted:
         told = {"boot": one.boot, "first": one.first, "last": one.last}
         subscriber.publish(topic_of(one.code, "backfill"), told)
+    for topic, payload in commands:
+        subscriber.publish(topic, payload)
     return now
 
 

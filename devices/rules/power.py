@@ -88,7 +88,8 @@ def wanted(now: Situation, *, at: datetime) -> Wish | None:
       One that was asked during a run was asked as an emergency, and ends it.
     - Whoever is checked in has power.
     - Nothing is switched off during a run, before its post time is over, or while the meter is silent:
-      a run may go on unseen. After ``SILENT_FOR_LONG`` the fail-safe state is wanted, if it is another than "stay".
+      a run may go on unseen. After ``SILENT_FOR_LONG`` the fail-safe state is wanted, if it is another than "stay",
+      and "off" only if the meter did not fall silent in the middle of a run.
     """
     if now.override is not None and holds(now.override, now.turned_at):
         began_later = now.running_since is not None and now.running_since > now.override.asked_at
@@ -99,13 +100,20 @@ def wanted(now: Situation, *, at: datetime) -> Wish | None:
     if now.running_since is not None:
         return None
     if now.heard_at is None or at - now.heard_at > now.patience:
-        silent_for_long = now.heard_at is None or at - now.heard_at > SILENT_FOR_LONG
-        if silent_for_long and now.fail_safe is not FailSafe.STAY:
-            return Wish(now.fail_safe is FailSafe.ON, PowerCause.FAIL_SAFE)
-        return None
+        return _while_silent(now, at=at)
     if now.ended_at is not None and at < now.ended_at + now.post:
         return None
     return Wish(False, PowerCause.RUN_ENDED)
+
+
+def _while_silent(now: Situation, *, at: datetime) -> Wish | None:
+    """A meter that has never said anything is silent too: a relay that measures nothing."""
+    if now.fail_safe is FailSafe.STAY or (now.heard_at is not None and at - now.heard_at <= SILENT_FOR_LONG):
+        return None
+    in_a_run = now.ended_at is not None and (now.heard_at is None or now.heard_at <= now.ended_at)
+    if now.fail_safe is FailSafe.OFF and in_a_run:
+        return None
+    return Wish(now.fail_safe is FailSafe.ON, PowerCause.FAIL_SAFE)
 
 
 def is_due(*, sent_at: datetime | None, tries: int, at: datetime) -> bool:

@@ -27,9 +27,10 @@ from devices.rules.power import (
 from devices.rules.topic import topic_of
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 ON = Wish(True, PowerCause.CHECKED_IN)
 OFF = Wish(False, PowerCause.RUN_ENDED)
+SAFELY_OFF = Wish(False, PowerCause.FAIL_SAFE)
 IDLE = Situation(turned_at=AT - 600 * SECOND, ended_at=AT - 300 * SECOND, heard_at=AT - SECOND)
 
 past = st.integers(0, 10_000).map(lambda seconds: AT - seconds * SECOND)
@@ -108,7 +109,10 @@ def test_time_alone_never_switches_on(now):
         ({"running_since": AT - 30 * SECOND}, None),
         ({"heard_at": AT - 301 * SECOND}, None),
         ({"heard_at": AT - 301 * SECOND, "fail_safe": FailSafe.OFF}, None),  # not silent for long
-        ({"heard_at": None, "fail_safe": FailSafe.OFF}, Wish(False, PowerCause.FAIL_SAFE)),
+        ({"heard_at": AT - 2 * HOUR, "ended_at": AT - 3 * HOUR, "fail_safe": FailSafe.OFF}, SAFELY_OFF),
+        ({"heard_at": AT - 2 * HOUR, "ended_at": AT - 2 * HOUR, "fail_safe": FailSafe.OFF}, None),  # silent in a run
+        ({"heard_at": None, "fail_safe": FailSafe.OFF}, None),
+        ({"heard_at": None, "ended_at": None, "fail_safe": FailSafe.OFF}, SAFELY_OFF),  # it measures nothing
         ({"heard_at": None, "fail_safe": FailSafe.ON}, Wish(True, PowerCause.FAIL_SAFE)),
         ({"heard_at": None}, None),
         ({"override": Override(True, AT - SECOND)}, Wish(True, PowerCause.OVERRIDE)),
