@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -22,11 +24,12 @@ from devices.rules.usage import sessions_by_version
 ONE_AT_A_TIME = 4702  # advisory lock class: one worker per meter
 SECOND = timedelta(seconds=1)
 
-# For a cursor of the driver: a row is a sample at once, and the order is that of the table's key.
+# For a cursor of the driver, since millions of rows come; the order is that of the table's key.
 SAMPLES = (
     "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash, count FROM reading"
     " WHERE meter_id = %s::int AND taken_at >= %s ORDER BY taken_at, boot, seq, content_hash"
 )
+_AS_SAMPLE: Callable[[tuple[Any, ...]], Sample] = partial(tuple.__new__, Sample)
 # Two kinds of work: meters with something new, and open sessions whose meter fell silent. A session that
 # goes on is derived from its start each time, so the longer it is, the rarer it is looked at again.
 WORK = text(
@@ -46,11 +49,13 @@ WORK = text(
         WHERE meter_id = meter.id AND evidence = 'metered' ORDER BY started_at DESC LIMIT 1
     ) AS latest ON latest.open
     JOIN meter_profile AS profile ON profile.id = latest.profile_id
-    WHERE NOT EXISTS (
-        SELECT FROM reading
+    LEFT JOIN LATERAL (
+        SELECT taken_at FROM reading
         WHERE meter_id = meter.id AND taken_at >= :at - make_interval(secs => profile.max_gap_s)
           AND (power_mw IS NOT NULL OR running IS NOT NULL)
-    )
+        LIMIT 1 -- with this the planner asks the index meter by meter; without it it may read the whole history
+    ) AS heard ON true
+    WHERE heard.taken_at IS NULL
     ORDER BY since LIMIT :limit
     """
 )
@@ -134,12 +139,15 @@ def _derive(session: Session, meter_id: int, *, since: datetime, at: datetime) -
 
 def _samples(session: Session, meter_id: int, since: datetime) -> list[Sample]:
     connection = cast("psycopg.Connection[Any]", session.connection().connection.dbapi_connection)
-    with connection.cursor(binary=True, row_factory=_as_sample) as cursor:
-        return cursor.execute(SAMPLES, (meter_id, since)).fetchall()
-
-
-def _as_sample(cursor: psycopg.Cursor[Any]) -> Callable[[Any], Sample]:
-    return Sample._make
+    # Rows hold no circles, and looking for some while they pile up takes longer than fetching them.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with connection.cursor(binary=True) as cursor:
+            return list(map(_AS_SAMPLE, cursor.execute(SAMPLES, (meter_id, since)).fetchall()))
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _start_of_touched(session: Session, meter_id: int, moment: datetime, reach: timedelta) -> datetime:

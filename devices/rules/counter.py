@@ -8,8 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
+from itertools import accumulate
 
 from devices.rules.sample import Sample
 
@@ -54,7 +54,7 @@ class CountedEnergy(Counted):
         return any(start < moment <= end for moment in (*self.estimated_at, *self.quarantined_at))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Level:
     """A counter value that was believed at ``moment``, with the highest one of its epoch."""
 
@@ -94,27 +94,26 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int 
     estimated: list[datetime] = []
     quarantined: list[datetime] = []
     total = 0
-    believed: _Level | None = None
     aside: _Level | None = None
-    latest = datetime.min.replace(tzinfo=UTC)
-    for taken_at, boot, _, _, value, _, _, _ in _as_numbered(samples):
+    last: datetime | None = None  # the level that is believed, in plain names: almost every reading passes here
+    last_boot, height = 0, 0
+    for moment, boot, _, _, value, _, _, _ in _as_numbered(samples):
         if value is None:
             continue
-        moment = latest = taken_at if taken_at > latest else latest
-        if believed is None:
-            believed = _Level(moment, boot, value)
-        elif 0 <= (rise := value - believed.height) <= STEP_MWH:  # almost every reading
-            total += rise
-            believed.moment, believed.boot, believed.height, aside = moment, boot, value, None
+        if last is None:
+            last, last_boot, height = moment, boot, value
+        elif 0 <= value - height <= STEP_MWH:
+            total += value - height
+            last, last_boot, height, aside = moment, boot, value, None
         else:
-            for level in (believed, aside):
+            for level in (_Level(last, last_boot, height), aside):
                 step = level and level.step(moment, boot, value, rated_w=rated_w, modulus_mwh=modulus_mwh)
                 if step:
                     rise, is_estimate, height = step
                     total += rise
                     if is_estimate:
                         estimated.append(moment)
-                    believed, aside = _Level(moment, boot, height), None
+                    last, last_boot, aside = moment, boot, None
                     break
             else:
                 quarantined.append(moment)
@@ -125,13 +124,19 @@ def counted_energy(samples: Sequence[Sample], *, rated_w: int, modulus_mwh: int 
 
 
 def _as_numbered(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """In the order of a meter's own numbers, if it has some: a clock that is set back turns no counter around."""
-    if all(earlier[1:3] <= later[1:3] for earlier, later in pairwise(samples)):
+    """In the order of a meter's own numbers, if it has some: a clock that is set back turns no counter around.
+
+    A moment before one that was already told is then no earlier than that.
+    """
+    numbers = [(one.boot, one.seq) for one in samples]
+    if numbers == sorted(numbers):
         return samples
     began: dict[int, datetime] = {}
     for sample in samples:
         began.setdefault(sample.boot, sample.taken_at)
-    return sorted(samples, key=lambda one: (began[one.boot], one.boot, one.seq))
+    told = sorted(samples, key=lambda one: (began[one.boot], one.boot, one.seq))
+    moments = accumulate((one.taken_at for one in told), max)
+    return [one._replace(taken_at=moment) for one, moment in zip(told, moments, strict=True)]
 
 
 def counted_rises(samples: Sequence[Sample]) -> Counted:
