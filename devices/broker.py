@@ -32,11 +32,14 @@ from devices.accounts import (
     mosquitto_passwords,
     mosquitto_rules,
 )
+from devices.broker_settings import ANYWHERE, HOST, LARGEST_MESSAGE, iotcore_settings, mosquitto_settings
 from devices.certifying import make_authority, make_certificate
 from devices.refusals import LOG, BrokerRefusal, refusals_since
 
 __all__ = [
     "ANYWHERE",
+    "HOST",
+    "LARGEST_MESSAGE",
     "LISTENER",
     "Account",
     "BrokerFailed",
@@ -49,12 +52,9 @@ __all__ = [
 ]
 
 Kind = Literal["mosquitto", "iotcore"]
-HOST = "127.0.0.1"
 DEFAULT_PORT = 18830
-LARGEST_MESSAGE = 256 * 1024
 START_LIMIT_S = 15.0
 STOP_LIMIT_S = 10.0
-ANYWHERE = "0.0.0.0"  # noqa: S104 - only compared with what was set
 ROUTINE = "^[0-9]+: (Received |Sending |No will |Will message |\t)"
 """Lines of mosquitto's that tell nothing; it says what it denies only among all of these."""
 
@@ -129,10 +129,18 @@ class PrivateBroker:
         (self.folder / "port").write_text(str(self.port))
         if self.kind == "mosquitto":
             self._write_accounts(accounts)
-            self._write_mosquitto()
+            settings = mosquitto_settings(
+                self.folder,
+                port=self.port,
+                host=self.host,
+                tls_port=self.tls_port,
+                certificate=self._certificate(),
+                tells_denied=self.tells_denied,
+            )
+            _write_private(self.folder / "mosquitto.conf", settings)
             command = [_mosquitto() or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
         else:
-            self._write_iotcore(accounts)
+            _write_private(self.folder / "broker.toml", iotcore_settings(self.port, accounts))
             options = json.dumps({"config_path": str(self.folder / "broker.toml")}, ensure_ascii=False)
             command = [sys.executable, "-P", "-m", "iotcore._serve", options]
         with (self.folder / LOG).open("ab") as log:
@@ -241,66 +249,11 @@ class PrivateBroker:
         _write_private(self.folder / "acl", mosquitto_rules(accounts))
         _write_private(self.folder / "passwords", "".join(self._hashed.values()))
 
-    def _write_mosquitto(self) -> None:
-        settings: dict[str, object] = {
-            "allow_anonymous": "false",
-            "password_file": self.folder / "passwords",
-            "acl_file": self.folder / "acl",
-            "persistence": "true",
-            "persistence_location": f"{self.folder}/",
-            "autosave_interval": 30,
-            "max_queued_messages": 0,
-            "max_queued_bytes": 512 * 1024 * 1024,
-            "max_inflight_messages": 4000,  # as many as a listener takes before it has stored the first
-            "message_size_limit": 2 * LARGEST_MESSAGE,  # what is over our own limit is kept aside with its reason
-            "persistent_client_expiration": "14d",
-        }
-        if os.geteuid() == 0:
-            settings["user"] = "root"  # else it could not read its own files in a private folder
-        lines = [f"{name} {value}" for name, value in settings.items()]
-        if self.tells_denied:
-            lines += [f"log_type {kind}" for kind in ("error", "warning", "notice", "information", "debug")]
-        lines += [f"listener {self.port} {address}" for address in self._open_addresses()]
-        if self.tls_port:
-            make_authority(self.authority.parent)
-            certificate, key = make_certificate(self.authority.parent, self.names)
-            lines += [f"listener {self.tls_port} {self.host}", f"certfile {certificate}", f"keyfile {key}"]
-        _write_private(self.folder / "mosquitto.conf", "\n".join([*lines, ""]))
-
-    def _open_addresses(self) -> list[str]:
-        """Where ``port`` is heard without TLS: we ourselves come over the loopback interface."""
-        if self.tls_port or self.host == HOST:
-            return [HOST]
-        return [self.host] if self.host == ANYWHERE else [HOST, self.host]
-
-    def _write_iotcore(self, accounts: Sequence[Account]) -> None:
-        users = "\n".join(f"{json.dumps(account.username)} = {json.dumps(account.password)}" for account in accounts)
-        _write_private(
-            self.folder / "broker.toml",
-            f"""id = 0
-
-[router]
-id = 0
-max_connections = 10010
-max_outgoing_packet_count = 200
-max_segment_size = 104857600
-max_segment_count = 10
-
-[v5.1]
-name = "v5-1"
-listen = "{HOST}:{self.port}"
-next_connection_delay_ms = 1
-
-[v5.1.connections]
-connection_timeout_ms = 60000
-max_payload_size = {2 * LARGEST_MESSAGE}
-max_inflight_count = 1000
-dynamic_filters = true
-
-[v5.1.connections.auth]
-{users}
-""",
-        )
+    def _certificate(self) -> tuple[Path, Path] | None:
+        if not self.tls_port:
+            return None
+        make_authority(self.authority.parent)
+        return make_certificate(self.authority.parent, self.names)
 
 
 def _mosquitto() -> str | None:
