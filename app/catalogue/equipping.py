@@ -287,6 +287,13 @@ def set_accessory(
     return row
 
 
+def renew_screen(session: Session, equipment_id: int, *, by: int, at: datetime) -> Equipment:
+    """Give the screen beside the machine a new address; what was signed for the old one is worth nothing."""
+    equipment = session.get_one(Equipment, equipment_id, with_for_update=True, populate_existing=True)
+    _change(session, equipment, {"screen_version": equipment.screen_version + 1}, by=by, at=at)
+    return equipment
+
+
 def _within(name: str, value: int) -> None:
     if value < LEAST[name]:
         raise InvalidInput("请填写不小于 %(least)s 的整数。", field=name, least=LEAST[name])

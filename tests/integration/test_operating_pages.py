@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -9,6 +11,7 @@ from app.booking.changing import cancel
 from app.booking.models import Reservation
 from app.booking.waiting import offer_freed
 from app.kernel import clock
+from app.kernel.audit import AuditEntry
 from tests.integration import page_world
 from tests.integration.test_pages import client_of
 
@@ -33,3 +36,22 @@ def test_operators_see_who_waits_and_until_when_an_offer_is_held_and_no_stranger
     assert "没有人在候补" in stranger.get("/waitlist/queue", query_string={"equipment": world.equipment.code}).text
     assert "/waitlist/queue" in operator.get("/reservations").text
     assert "/waitlist/queue" in operator.get(f"/equipment/{world.equipment.code}").text
+
+
+def test_a_renewed_screen_has_a_new_address_and_the_old_one_shows_nothing(app, session, world):
+    operator, visitor = client_of(app, world, "operator"), client_of(app, world, None)
+    here = f"/equipment/{world.equipment.code}"
+
+    def address() -> str:
+        found = re.search(r"/kiosk/[^\s\"<]+", operator.get(f"{here}/qr").text)
+        return found.group()
+
+    old = address()
+    assert visitor.get(old).status_code == 200
+    assert client_of(app, world, "other operator").post(f"{here}/screen").status_code == 404
+    assert visitor.get(old).status_code == 200
+    assert operator.post(f"{here}/screen").status_code == 302
+    assert visitor.get(old).status_code == 404
+    assert visitor.get(address()).status_code == 200
+    noted = session.scalars(select(AuditEntry).where(AuditEntry.deed == "settings changed")).one()
+    assert (noted.person_id, noted.detail["after"]) == (world.people["operator"].id, {"screen_version": 2})

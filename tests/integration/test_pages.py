@@ -114,7 +114,7 @@ def query(world: World, endpoint: str) -> dict[str, object]:
     if endpoint.startswith(("reservations.", "series.")) and endpoint.endswith((".new", ".estimate", ".book")):
         return {"equipment_id": world.equipment.id}
     if endpoint == "check_in.kiosk":
-        return {"token": kiosk_token(world.equipment.code)}
+        return {"token": kiosk_token(world.equipment)}
     if endpoint == "review.issue":
         return {"platform_id": world.platform.id, "organization_id": world.firm.id}
     if endpoint == "review.month":

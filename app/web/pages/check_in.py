@@ -21,6 +21,7 @@ from app.booking.rules.request import MINUTE, next_on_grid
 from app.booking.rules.reservation import ReservationState
 from app.booking.terms import closed_times, terms_of
 from app.booking.using import check_in, check_in_window, extend, finish
+from app.catalogue.equipping import renew_screen
 from app.catalogue.models import Equipment
 from app.identity.rules.permission import Permission
 from app.kernel import clock
@@ -91,8 +92,20 @@ def sign(code: str) -> str:
     """To print and put on the machine."""
     one = _equipment(code)
     bounds(Permission.MANAGE_EQUIPMENT).insist(platform_id=one.platform_id)
-    screen = url_for(".kiosk", code=one.code, token=kiosk_token(one.code), _external=True)
+    screen = url_for(".kiosk", code=one.code, token=kiosk_token(one), _external=True)
     return render_template("qr.html", equipment=one, qr=_qr(one), address=_address(one), screen=screen)
+
+
+@pages.post("/equipment/<code>/screen")
+@requires(Permission.MANAGE_EQUIPMENT)
+def renew(code: str) -> Response:
+    """A new address for the screen: whoever has the old one sees nothing from now on."""
+    one = _equipment(code)
+    bounds(Permission.MANAGE_EQUIPMENT).insist(platform_id=one.platform_id)
+    equipment_id, by = one.id, current_user.id
+    in_transaction(lambda session: renew_screen(session, equipment_id, by=by, at=clock.now()).id)
+    flash(gettext("已换发屏幕地址，旧地址已失效。请在平板上打开新地址。"))
+    return redirect(url_for(".sign", code=one.code))
 
 
 @pages.get("/kiosk/<code>")
@@ -104,7 +117,7 @@ def kiosk(code: str) -> str:
         known = _signer().loads(request.args.get("token", ""))
     except BadSignature:
         known = None
-    if known != one.code:
+    if known != [one.code, one.screen_version]:
         raise NotFound("没有这个页面。")
     now = clock.now()
     today = local_days(clock.local_date(now), 1)
@@ -123,9 +136,9 @@ def kiosk(code: str) -> str:
     )
 
 
-def kiosk_token(code: str) -> str:
-    """What the screen's address is signed with. It tells nothing and opens one screen."""
-    signed: str | bytes = _signer().dumps(code)
+def kiosk_token(one: Equipment) -> str:
+    """What the screen's address is signed with. It tells nothing and opens one screen, until that is renewed."""
+    signed: str | bytes = _signer().dumps([one.code, one.screen_version])
     return signed if isinstance(signed, str) else signed.decode()
 
 
