@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.catalogue.models import SpecialDay
 from app.catalogue.rules.words import DayKind
+from app.identity.rules.notice import msgid
 from app.kernel import audit
 from app.kernel.errors import InvalidInput, NotFound
 
@@ -47,17 +48,23 @@ def days_of(year: int) -> list[dict[str, Any]]:
         {
             "day": day,
             "kind": DayKind.HOLIDAY,
-            "name": "假期周末",
+            "name": msgid("假期周末"),
             "follows": None,
-            "source": f"{source}，与法定节假日相连的周末",
+            "source": source,
         }
         for day in (_weekends_beside(off, worked) if worked else ())  # a guess about a weekend would hide the notice
     ]
     rows += [
-        {"day": day, "kind": DayKind.WORKDAY, "name": "调休上班", "follows": None, "source": source}
+        {"day": day, "kind": DayKind.WORKDAY, "name": msgid("调休上班"), "follows": None, "source": source}
         for day in sorted(worked)
     ]
     return rows
+
+
+def english_names(year: int) -> dict[str, str]:
+    """What the library calls that year's holidays in English, by their Chinese names."""
+    chinese, english = (holidays.country_holidays("CN", years=year, language=code) for code in ("zh_CN", "en_US"))
+    return {name: english[day] for day, name in chinese.items()}
 
 
 def knows_workdays(session: Session, year: int) -> bool:

@@ -41,14 +41,14 @@ ITEM_ROWS, QUOTE_ROWS = 3, 5
 QUOTE_HOLDS = timedelta(days=30)
 USUAL_TAX = "6"
 STEPS: dict[str, tuple[Any, str]] = {
-    "submitted": (_l("提交委托"), "file-invoice"),
+    "submitted": (_l("已提交"), "file-invoice"),
     "quoted": (_l("报价"), "coin"),
     "accepted": (_l("接受报价"), "check"),
     "declined": (_l("不受理"), "x"),
     "withdrawn": (_l("撤回"), "ban"),
     "received": (_l("收样"), "download"),
     "scheduled": (_l("安排设备"), "calendar"),
-    "delivered": (_l("交付成果"), "download"),
+    "delivered": (_l("已交付"), "download"),
     "returned": (_l("退回成果"), "alert-triangle"),
     "signed_off": (_l("验收"), "circle-check"),
 }

@@ -143,7 +143,7 @@ const calendar = createCalendar(element, [ResourceTimeline, List, Interaction], 
   headerToolbar: { start: "prev,today,next", center: "title", end: "resourceTimelineDay,resourceTimelineWeek,resourceTimelineMonth,listWeek" },
   buttonText: settings.words.buttons,
   noEventsContent: settings.words.none,
-  locale: document.documentElement.lang,
+  locale: document.documentElement.lang.replace(/^en$/, "en-GB"), // the day before the month, as on every page
   firstDay: 1,
   slotDuration: "01:00",
   slotLabelFormat: (date) => String(date.getHours()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from app.catalogue.rules.words import DayKind
 from app.catalogue.special_days import (
+    english_names,
     knows_workdays,
     remove_special_day,
     seed_special_days,
@@ -23,6 +25,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.web.access import requires
 from app.web.errors import sentence, status_of
+from app.web.formats import is_english
 from app.web.forms import day_in
 
 pages = Blueprint("special_days", __name__)
@@ -98,11 +101,18 @@ def _page(refusal: Refusal | None = None) -> str:
         days=days,
         told=told,
         year=year,
+        called=_called(year),
         known=knows_workdays(session, year),
         kinds=list(DayKind),
         errors=errors,
         refused=sentence(refusal) if refusal is not None and not errors else "",
     )
+
+
+def _called(year: int) -> Callable[[str], str]:
+    """How the reader calls a day: what the library knows is said in English too, what somebody entered as it is."""
+    known = english_names(year) if is_english() else {}
+    return lambda name: known.get(name) or gettext(name)
 
 
 def _year() -> int:
