@@ -47,7 +47,7 @@ HASHED = f"""
         FROM raw_message
         WHERE id BETWEEN :lowest AND :highest AND received_at BETWEEN :heard_first AND :heard_last
     )
-    SELECT reading.*, meter.code, sha256('\\x00'::bytea || convert_to(concat(
+    SELECT reading.*, meter.code, heard.digest, sha256('\\x00'::bytea || convert_to(concat(
         '{READING_FORMAT}|', meter.code, '|', boot, '|', seq, '|',
         CAST(extract(epoch FROM taken_at) * 1000000 AS bigint), '|', power_mw, '|', energy_mwh, '|', running, '|',
         count, '|', CAST(extract(epoch FROM reading.received_at) * 1000000 AS bigint), '|', key_id, '|', backfill,

@@ -15,6 +15,7 @@ COMMANDS = {
     "simulate": "app.cli.devices",
     "replay": "app.cli.devices",
     "subsidy": "app.cli.subsidy",
+    "verify": "app.cli.verify",
 }
 
 
