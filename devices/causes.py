@@ -1,8 +1,8 @@
 """What is not as it should be about the meters just now, found with a fixed number of statements.
 
 Each cause is one row of the temporary table ``alert_cause``. ``mark`` names the occurrence, so that the same one
-is known again; ``lasting`` causes are there until something is done, of the others only what is new counts;
-``times`` is NULL where every newer ``seen_at`` is one time more. Everything follows from the data and ``:at``.
+is known again; ``lasting`` causes are there until something is done, of the others ``times`` is how many came since
+the last alert; it is NULL where every newer ``seen_at`` is one time more. Everything follows from the data and ``:at``.
 
 Work: of each active meter its newest ``NEWEST`` readings by one index lookup; open gaps and commands by their
 partial indexes; at most ``MOST_LETTERS`` messages of the last day; the sessions that ended in the last month and
@@ -123,21 +123,20 @@ LETTERS = text(
         SELECT meter_id, kind, key, max(id) AS last_id, max(received_at) AS seen_at FROM letter
         GROUP BY meter_id, kind, key
     ), known AS (
-        SELECT cause.*, prior.state, prior.times, CAST(prior.facts ->> 'mark' AS bigint) AS mark
+        SELECT cause.*, prior.state, CAST(prior.facts ->> 'mark' AS bigint) AS mark
         FROM cause LEFT JOIN LATERAL ({PRIOR}) AS prior ON true
     )
     INSERT INTO alert_cause
     SELECT known.meter_id, known.kind, known.key, CAST(known.last_id AS text), false,
            jsonb_build_object('reason', last.reason, 'detail', last.detail, 'topic', left(last.topic, 200)),
-           CAST(count(*) FILTER (WHERE letter.id > coalesce(known.mark, 0)) AS integer)
-               + CASE WHEN known.state IN ('open', 'waived') THEN known.times ELSE 0 END, known.seen_at
+           CAST(count(*) FILTER (WHERE letter.id > coalesce(known.mark, 0)) AS integer), known.seen_at
     FROM known
     JOIN letter AS last ON last.id = known.last_id
     JOIN letter ON letter.kind = known.kind AND letter.key = known.key
                AND letter.meter_id IS NOT DISTINCT FROM known.meter_id
     WHERE known.meter_id IS NOT NULL OR known.state = 'open'
        OR (SELECT count(*) FROM meter_alert WHERE state = 'open' AND meter_id IS NULL) < :most_stray
-    GROUP BY known.meter_id, known.kind, known.key, known.last_id, known.state, known.times, known.seen_at,
+    GROUP BY known.meter_id, known.kind, known.key, known.last_id, known.seen_at,
              last.reason, last.detail, last.topic
     """  # noqa: S608 - a constant
 )
@@ -154,16 +153,13 @@ DISPUTES = text(
     )
     INSERT INTO alert_cause
     SELECT cause.meter_id, cause.kind, cause.key, CAST(max(disputed.id) AS text), false,
-           jsonb_build_object('boot', disputed.boot, 'seq', max(disputed.seq), 'first_id',
-               CASE WHEN prior.state IN ('open', 'waived') THEN CAST(prior.facts ->> 'first_id' AS bigint)
-                    ELSE min(disputed.id) END),
-           CAST(count(*) AS integer) + CASE WHEN prior.state IN ('open', 'waived') THEN prior.times ELSE 0 END,
-           max(disputed.received_at)
+           jsonb_build_object('boot', disputed.boot, 'seq', max(disputed.seq), 'first_id', min(disputed.id)),
+           CAST(count(*) AS integer), max(disputed.received_at)
     FROM cause
     LEFT JOIN LATERAL ({PRIOR}) AS prior ON true
     JOIN disputed ON disputed.meter_id = cause.meter_id AND CAST(disputed.boot AS text) = cause.key
                  AND disputed.id > coalesce(CAST(prior.facts ->> 'mark' AS bigint), 0)
-    GROUP BY cause.meter_id, cause.kind, cause.key, disputed.boot, prior.state, prior.times, prior.facts
+    GROUP BY cause.meter_id, cause.kind, cause.key, disputed.boot
     """  # noqa: S608 - a constant
 )
 SESSIONS = text(
@@ -177,7 +173,7 @@ SESSIONS = text(
         WHERE state = 'open' AND kind IN ('counter', 'doubtful_session')
     )
     INSERT INTO alert_cause
-    SELECT one.meter_id, doubt.kind, CAST(one.id AS text), one.fingerprint, doubt.kind = 'doubtful_session',
+    SELECT one.meter_id, doubt.kind, CAST(one.id AS text), one.fingerprint, true,
            jsonb_build_object('session_id', one.id, 'started_at', one.started_at, 'ended_at', one.ended_at,
                               'flags', one.flags, 'evidence', one.evidence), 1, one.ended_at
     FROM looked
@@ -227,15 +223,14 @@ REFUSALS = text(
     SELECT cause.meter_id, cause.kind, cause.key, CAST(CAST(extract(epoch FROM max(told.at)) AS bigint) AS text), false,
            jsonb_build_object('reason', 'broker', 'client', left(max(told.client), 200),
                               'topic', left(max(told.what), 200)),
-           CAST(count(*) AS integer) + CASE WHEN prior.state IN ('open', 'waived') THEN prior.times ELSE 0 END,
-           max(told.at)
+           CAST(count(*) AS integer), max(told.at)
     FROM cause
     LEFT JOIN LATERAL ({PRIOR}) AS prior ON true
     JOIN told ON told.meter_id IS NOT DISTINCT FROM cause.meter_id AND told.key = cause.key
              AND told.at > coalesce(prior.seen_at, '-infinity')
     WHERE cause.meter_id IS NOT NULL OR prior.state = 'open'
        OR (SELECT count(*) FROM meter_alert WHERE state = 'open' AND meter_id IS NULL) < :most_stray
-    GROUP BY cause.meter_id, cause.kind, cause.key, prior.state, prior.times
+    GROUP BY cause.meter_id, cause.kind, cause.key
     """  # noqa: S608 - a constant
 )
 

@@ -63,14 +63,15 @@ GROW = text(
     JUDGED
     + """
     UPDATE meter_alert AS alert SET
-        times = CASE WHEN judged.times IS NOT NULL THEN greatest(alert.times, judged.times)
-                     ELSE alert.times + CAST(judged.seen_at > alert.seen_at AS integer) END,
+        times = CASE WHEN judged.times IS NULL THEN alert.times + CAST(judged.seen_at > alert.seen_at AS integer)
+                     WHEN judged.lasting THEN greatest(alert.times, judged.times)
+                     ELSE alert.times + judged.times END,
         seen_at = greatest(alert.seen_at, judged.seen_at),
-        facts = alert.facts || judged.facts || jsonb_build_object('mark', judged.mark)
+        facts = alert.facts || (judged.facts - 'first_id') || jsonb_build_object('mark', judged.mark)
     FROM judged
     WHERE alert.id = judged.prior_id AND judged.place = 'goes on'
-      AND (alert.times < judged.times OR alert.seen_at < judged.seen_at
-           OR alert.facts <> alert.facts || judged.facts || jsonb_build_object('mark', judged.mark))
+      AND (alert.times < judged.times OR (NOT judged.lasting AND judged.times > 0) OR alert.seen_at < judged.seen_at
+           OR alert.facts <> alert.facts || (judged.facts - 'first_id') || jsonb_build_object('mark', judged.mark))
     """
 )
 RAISE = text(

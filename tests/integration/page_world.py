@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,7 @@ from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.interval import Interval
 from app.kernel.money import Money
+from app.kernel.secrets import key_for
 from billing.assessing import assess_platform
 from billing.charging import charge_usage
 from billing.correcting import credit
@@ -38,10 +40,13 @@ from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
+from devices.keying import register_key
 from devices.metering import meter_readings
 from devices.models import LateChange, Meter, UsageSession
 from devices.rules.topic import shard_of, topic_of
+from devices.sealing import seal_readings
 from devices.simulating.speaking import native_message
+from devices.watching import watch
 from tests import makers
 
 HOUR = timedelta(hours=1)
@@ -114,6 +119,17 @@ def build(session: Session) -> World:
     work = _commissioned(session, platform, equipment, firm, people)
     _reserved(session, equipment, people["other firm"], other_firm, Interval(tomorrow + 3 * HOUR, tomorrow + 4 * HOUR))
     _metered(session, meter, first - HOUR, {first + HOUR / 4: first + 2 * HOUR - HOUR / 4, later: later + HOUR})
+    register_key(
+        session,
+        meter.id,
+        name="k1",
+        public_key=bytes(32).hex(),
+        owner="示例厂家",
+        valid_from=first,
+        by=people["operator"].id,
+        at=now,
+    )
+    seal_readings(session, at=clock.now(), key=key_for("seals", master=current_app.config["MASTER_KEY"]))
     meter_readings(session, at=clock.now())
     charge_usage(session, until=clock.now(), at=clock.now())
     usage = session.scalars(select(UsageSession).where(UsageSession.reservation_id == past.id)).one()
@@ -138,6 +154,7 @@ def build(session: Session) -> World:
     entry, waiting = _kept_and_waited(session, past, now=now)
     assess_platform(session, platform.id, at=clock.now())
     _access(session, platform, equipment, people)
+    watch(session, at=clock.now())
     _, feed_token = open_feed(session, people["member"].id, FeedScope.PERSON, at=now)
     told = {"starts_at": first.isoformat(), "ends_at": (first + HOUR).isoformat(), "energy_mwh": 1, "reservation_id": 1}
     late = LateChange(
