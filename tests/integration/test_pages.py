@@ -92,6 +92,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
         "message_id": 1,
+        "alert_id": 1,
         "late_id": world.late.id,
         "qualification_id": 1,
         "requirement_id": 1,
