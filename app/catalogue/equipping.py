@@ -225,24 +225,37 @@ def add_quota(
     period: Period,
     customer_class: CustomerClass | None,
     whole_platform: bool,
+    organization_id: int | None = None,
+    weekdays: Collection[int] = (),
     by: int,
     at: datetime,
 ) -> Quota:
-    """A limit on this equipment, or on all of its platform together. Errors: ``InvalidInput`` below zero."""
-    if limit < 0 or limit >= 1_000_000:
+    """A limit on this equipment, or on all of its platform together, for one firm or for each of a class.
+
+    ``weekdays`` (Monday is 0) are the days that count; none are all.
+
+    Errors: ``InvalidInput`` for a limit below zero, no weekday, or a firm together with a class.
+    """
+    if not limit.is_finite() or limit < 0 or limit >= 1_000_000:
         raise InvalidInput("请填写不小于零的数量。", field="limit")
+    if organization_id is not None and customer_class is not None:
+        raise InvalidInput("已指定单位，客户类别请选所有人。", field="customer_class")
+    days = sorted(set(weekdays))
+    if not set(days) <= set(range(7)):
+        raise InvalidInput("请从列表中选择。", field="weekdays")
     row = Quota(
         equipment_id=None if whole_platform else equipment.id,
         platform_id=equipment.platform_id if whole_platform else None,
         customer_class=customer_class,
+        organization_id=organization_id,
         measure=measure,
         limit=limit,
         period=period,
+        weekdays=days if 0 < len(days) < 7 else None,
     )
     session.add(row)
     session.flush()
-    after = {"measure": measure.value, "limit": str(limit), "period": period.value, "platform": whole_platform}
-    _record(session, equipment, f"quota:{row.id}", None, after, by=by, at=at)
+    _record(session, equipment, f"quota:{row.id}", None, _told(row), by=by, at=at)
     return row
 
 
@@ -251,7 +264,7 @@ def drop_quota(session: Session, equipment: Equipment, quota_id: int, *, by: int
     row = session.get(Quota, quota_id)
     if row is None or (row.equipment_id != equipment.id and row.platform_id != equipment.platform_id):
         raise NotFound("没有这项限额。")
-    before = {"measure": row.measure.value, "limit": str(row.limit), "period": row.period.value}
+    before = _told(row)
     session.delete(row)
     session.flush()
     _record(session, equipment, f"quota:{quota_id}", before, None, by=by, at=at)
@@ -292,6 +305,18 @@ def renew_screen(session: Session, equipment_id: int, *, by: int, at: datetime) 
     equipment = session.get_one(Equipment, equipment_id, with_for_update=True, populate_existing=True)
     _change(session, equipment, {"screen_version": equipment.screen_version + 1}, by=by, at=at)
     return equipment
+
+
+def _told(row: Quota) -> dict[str, Any]:
+    return {
+        "measure": row.measure.value,
+        "limit": str(row.limit),
+        "period": row.period.value,
+        "platform": row.platform_id is not None,
+        "customer_class": None if row.customer_class is None else row.customer_class.value,
+        "organization_id": row.organization_id,
+        "weekdays": row.weekdays,
+    }
 
 
 def _within(name: str, value: int) -> None:

@@ -19,7 +19,7 @@ from app.catalogue.rules.words import DayKind, Measure, Period
 from app.catalogue.special_days import days_of, seed_special_days, set_special_day, special_days
 from app.identity.rules.permission import Role
 from app.kernel import audit
-from app.kernel.clock import FACILITY_ZONE, local_midnight
+from app.kernel.clock import FACILITY_ZONE, local_date, local_midnight
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
 from tests import makers
@@ -167,6 +167,53 @@ def test_own_use_quotas_and_accessories_are_set(session, shop):
     for stock in (1, 4):
         made = equipping.set_accessory(session, shop.thing, name_zh="夹具", name_en="", stock=stock, **shop.told())
     assert (made.stock, made.name_en) == (4, "夹具")
+
+
+def test_a_quota_for_one_firm_on_some_weekdays_binds_nobody_else_and_no_other_day(session, shop):
+    hour = {"measure": Measure.HOURS, "limit": Decimal(1), "period": Period.DAY, "whole_platform": False}
+    other = makers.organization(session)
+    equipping.add_quota(session, shop.thing, organization_id=other.id, customer_class=None, **hour, **shop.told())
+    slot = hours(9, 11)
+    shop.book(slot)
+    day = local_date(slot.start).weekday()
+    elsewhere = [one for one in range(7) if one != day]
+    quota = equipping.add_quota(
+        session,
+        shop.thing,
+        organization_id=shop.firm.id,
+        weekdays=elsewhere,
+        customer_class=None,
+        **hour,
+        **shop.told(),
+    )
+    assert quota.weekdays == elsewhere
+    shop.book(hours(12, 15))
+    equipping.add_quota(session, shop.thing, weekdays=[day], customer_class=None, **hour, **shop.told())
+    with pytest.raises(InvalidInput, match="限额"):
+        shop.book(hours(16, 19))
+    every = equipping.add_quota(session, shop.thing, weekdays=range(7), customer_class=None, **hour, **shop.told())
+    assert every.weekdays is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"weekdays": [7]}, "weekdays"),
+        ({"limit": Decimal("NaN")}, "limit"),
+        ({"organization_id": 1, "customer_class": CustomerClass.EXTERNAL}, "customer_class"),
+    ],
+)
+def test_a_quota_that_makes_no_sense_is_refused(session, shop, changes, field):
+    usual = {
+        "measure": Measure.HOURS,
+        "limit": Decimal(1),
+        "period": Period.DAY,
+        "customer_class": None,
+        "whole_platform": False,
+    }
+    with pytest.raises(InvalidInput) as refused:
+        equipping.add_quota(session, shop.thing, **(usual | changes), **shop.told())
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.booking.changing import cancel
 from app.booking.models import Reservation
 from app.booking.waiting import offer_freed
+from app.catalogue.models import Quota
 from app.kernel import clock
 from app.kernel.audit import AuditEntry
 from tests.integration import page_world
@@ -55,3 +56,15 @@ def test_a_renewed_screen_has_a_new_address_and_the_old_one_shows_nothing(app, s
     assert visitor.get(address()).status_code == 200
     noted = session.scalars(select(AuditEntry).where(AuditEntry.deed == "settings changed")).one()
     assert (noted.person_id, noted.detail["after"]) == (world.people["operator"].id, {"screen_version": 2})
+
+
+def test_a_quota_is_set_for_one_firm_and_some_weekdays_from_the_form(app, session, world):
+    operator, here = client_of(app, world, "operator"), f"/equipment/{world.equipment.code}/settings"
+    form = {"section": "quota", "limit": "2", "measure": "hours", "period": "week", "weekdays": ["5", "6"]}
+    refused = operator.post(here, data={**form, "organization_id": "0"})
+    assert refused.status_code == 422
+    assert refused.text.count("checked") >= 2
+    assert operator.post(here, data={**form, "organization_id": str(world.firm.id)}).status_code == 302
+    quota = session.scalars(select(Quota)).one()
+    assert (quota.organization_id, quota.weekdays) == (world.firm.id, [5, 6])
+    assert f"{world.firm.name} · 周六 周日" in operator.get(here).text

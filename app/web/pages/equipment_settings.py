@@ -34,7 +34,8 @@ from app.catalogue.models import (
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.hours import stretches_of, written
 from app.catalogue.rules.words import Measure, Period
-from app.identity.rules.permission import Permission
+from app.identity.models import Membership, Organization
+from app.identity.rules.permission import Permission, Role
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
@@ -44,6 +45,15 @@ from app.web.forms import day_in
 
 pages = Blueprint("equipment_settings", __name__)
 Word = TypeVar("Word", bound=StrEnum)
+FIRMS = (
+    select(Organization)
+    .where(
+        Organization.id.in_(
+            select(Membership.organization_id).where(Membership.role.in_((Role.FIRM_MEMBER, Role.FIRM_MANAGER)))
+        )
+    )
+    .order_by(Organization.name)
+)
 Section = Callable[[Session, Equipment, int, datetime], None]
 
 
@@ -149,9 +159,22 @@ def _quota(session: Session, equipment: Equipment, by: int, at: datetime) -> Non
         period=_word(Period, "period"),
         customer_class=_word(CustomerClass, "customer_class") if chosen else None,
         whole_platform="whole_platform" in request.form,
+        organization_id=_firm(session),
+        weekdays=request.form.getlist("weekdays", type=int),
         by=by,
         at=at,
     )
+
+
+def _firm(session: Session) -> int | None:
+    """The firm that the quota is for, if for one."""
+    chosen = request.form.get("organization_id", "")
+    if not chosen:
+        return None
+    known = {str(one.id): one.id for one in session.scalars(FIRMS)}
+    if chosen not in known:
+        raise InvalidInput("请从列表中选择。", field="organization_id")
+    return known[chosen]
 
 
 def _admission(session: Session, equipment: Equipment, by: int, at: datetime) -> None:
@@ -254,6 +277,8 @@ def _page(equipment: Equipment, *, refusal: Refusal | None = None) -> str:
             .where(or_(Quota.equipment_id == equipment.id, Quota.platform_id == equipment.platform_id))
             .order_by(Quota.id)
         ).all(),
+        firms={one.id: one.name for one in session.scalars(FIRMS)},
+        chosen_days=request.form.getlist("weekdays", type=int) if section == "quota" else [],
         accessories=session.scalars(
             select(Accessory).where(Accessory.platform_id == equipment.platform_id).order_by(Accessory.id)
         ).all(),
