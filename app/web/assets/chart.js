@@ -28,15 +28,15 @@ function token(name) {
 
 // data: {points: [[iso, watts|null, lowest, highest]], running: [[iso, iso]], gaps: [[iso, iso]], reserved: [iso, iso]|null,
 //        on_w, off_w, words: {power, on, off, reserved, running, gap}}
-// Where the thresholds can be moved also: {adjustable: true, present: [[iso, iso]], words: {present}}
+// Where the thresholds can be moved also: {adjustable: true, present: [[iso, iso]]}
 function powerCurve({ points, running, present, gaps, reserved, on_w, off_w, words }) {
   const area = (spans, colour, label) =>
     spans.map(([start, end], at) => [
       { xAxis: start, itemStyle: { color: colour }, name: at ? "" : label },
       { xAxis: end },
     ]);
-  const below = (present ?? []).map(([start, end], at) => [
-    { xAxis: start, y: "88%", itemStyle: { color: token("--tblr-blue") }, name: at ? "" : words.present },
+  const below = (present ?? []).map(([start, end]) => [
+    { xAxis: start, y: "88%", itemStyle: { color: token("--tblr-blue") } },
     { xAxis: end, y: "90%" },
   ]);
   const areas = [...below, ...area(running, "rgba(47, 179, 68, .18)", words.running), ...area(gaps, "rgba(247, 103, 7, .15)", words.gap)];

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ STRETCHES = 500
 LISTED = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Day:
     """What is looked at: a recorded day of the meter, or an uploaded one, as ``chosen`` names it in an address."""
 
@@ -166,35 +167,50 @@ def _values_in(present: ProfileValues) -> ProfileValues:
 
 
 def _day(one: Meter) -> Day:
-    """The day that the request names: an uploaded one, a recorded one, else the last with readings."""
-    now = clock.now()
+    """The day that the request names: an uploaded one, a recorded one, else the last with readings.
+
+    While values are moved it is the day as the page showed it (``heard``); every page reads it anew.
+    """
     if name := request.values.get("upload", ""):
-        samples = kept_day(_folder(), name, person_id=current_user.id, at=now)
-        return Day(samples, {"upload": name}, samples[-1].taken_at)
+        return _uploaded(name, current_user.id)
     last = last_heard(db.session(), one.id)
-    on = day_in("day", clock.local_date(last or now))
+    on = day_in("day", clock.local_date(last or clock.now()))
+    return _recorded(one.id, on, request.form.get("heard", "")[:40] or clock.now().isoformat())
+
+
+# Reading a day of seconds takes longer than a hand waits for; each process keeps the days that it was last asked for.
+@lru_cache(maxsize=2)
+def _uploaded(name: str, person_id: int) -> Day:
+    samples = kept_day(_folder(), name, person_id=person_id, at=clock.now())
+    return Day(samples, {"upload": name}, samples[-1].taken_at)
+
+
+@lru_cache(maxsize=2)
+def _recorded(meter_id: int, on: date, heard: str) -> Day:
     within = Interval(clock.local_midnight(on), clock.local_midnight(on + timedelta(days=1)))
-    return Day(
-        samples_within(db.session(), one.id, within),
-        {"day": on.isoformat()},
-        min(within.end, max(now, within.start)),
-    )
+    samples = samples_within(db.session(), meter_id, within)
+    until = min(within.end, max(clock.now(), within.start))
+    return Day(samples, {"day": on.isoformat(), "heard": heard}, until)
+
+
+@lru_cache(maxsize=4)
+def _trial(day: Day, values: ProfileValues) -> Trial:
+    return trial(day.samples, values, until=day.until)
 
 
 def _tried(one: Meter, day: Day, values: ProfileValues) -> dict[str, Any]:
     """What the trial's part of the page shows."""
     valid = _valid(one)
     before = values_of(valid)
-    present = trial(day.samples, before, until=day.until)
-    wanted = present if values == before else trial(day.samples, values, until=day.until)
+    present, wanted = _trial(day, before), _trial(day, values)
     rows = compared(present, wanted)
     return {
         "valid": valid,
         "present": present,
         "wanted": wanted,
-        "changed": values != before,
         "rows": rows[:LISTED],
         "more": len(rows) - LISTED,
+        "time": lambda at: f"{at.astimezone(clock.FACILITY_ZONE):%H:%M:%S}",  # all of one day
         "runs": {"running": _times(wanted), "present": _times(present)},
     }
 
@@ -258,7 +274,6 @@ def _curve(day: Day, values: ProfileValues, tried: dict[str, Any]) -> dict[str, 
             "on": gettext("启动阈值"),
             "off": gettext("停止阈值"),
             "running": gettext("试算"),
-            "present": gettext("现行"),
             "gap": gettext("无信号"),
         },
     }
