@@ -29,7 +29,7 @@ from billing.rules.words import (
 )
 from devices.rules.alert import AlertKind, AlertState, Verdict
 from devices.rules.evidence import Dialect, Evidence, Flag, LateCause
-from devices.rules.power import FailSafe
+from devices.rules.power import FailSafe, PowerCause, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (Evidence.METERED, State(_l("电表计量"), "green", "bolt")),
     (Evidence.BOOKED, State(_l("按预约"), "amber", "calendar")),
     (Evidence.ENTERED, State(_l("人工录入"), "amber", "user")),
+    (Progress.WAITING, State(_l("待发送"), "grey", "clock")),
+    (Progress.SENT, State(_l("等待确认"), "amber", "clock")),
+    (Progress.UNCONFIRMED, State(_l("未确认"), "red", "alert-triangle")),
+    (Progress.CONFIRMED, State(_l("已确认"), "green", "check")),
+    (Progress.ENDED, State(_l("已撤销"), "grey", "ban")),
     ("running", State(_l("运行中"), "green", "player-play")),
     ("idle", State(_l("待机"), "grey", "clock")),
     ("off", State(_l("关机"), "grey", "plug-off")),
@@ -144,6 +149,10 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (FailSafe.STAY, _l("保持不变")),
     (FailSafe.ON, _l("通电")),
     (FailSafe.OFF, _l("断电")),
+    (PowerCause.CHECKED_IN, _l("已签到")),
+    (PowerCause.RUN_ENDED, _l("使用已结束")),
+    (PowerCause.OVERRIDE, _l("人工要求")),
+    (PowerCause.FAIL_SAFE, _l("电表失联")),
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
     (ChargeKind.SERVICE, _l("委托服务费")),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from devices.rules.evidence import Dialect
+from devices.rules.power import FailSafe
 from devices.rules.topic import topic_of
 
+POWER_ON_STATE = {FailSafe.STAY: 3, FailSafe.ON: 1, FailSafe.OFF: 0}
 _SWITCH = re.compile(r"(?:switch:(\d{1,3}))?\Z")
 
 
@@ -30,5 +33,24 @@ def switching(dialect: Dialect, *, code: str, channel: str, on: bool, number: in
     return None
 
 
-def _json(told: dict[str, object]) -> bytes:
+def _json(told: Mapping[str, object]) -> bytes:
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def fail_safe_setting(dialect: Dialect, *, channel: str, fail_safe: FailSafe) -> str:
+    """What makes a relay come up like this after its own power failed; "" where its firmware decides.
+
+    All of them leave a relay as it is while they only lack a connection.
+    Source: Tasmota ``PowerOnState``, Shelly ``Switch.SetConfig``, Zigbee2MQTT ``power_on_behavior``.
+    """
+    match dialect:
+        case Dialect.TASMOTA:
+            return f"PowerOnState {POWER_ON_STATE[fail_safe]}"
+        case Dialect.SHELLY if found := _SWITCH.match(channel):
+            wanted = {"initial_state": "restore_last" if fail_safe is FailSafe.STAY else fail_safe.value}
+            params = {"id": int(found[1] or 0), "config": wanted}
+            return _json({"id": 1, "method": "Switch.SetConfig", "params": params}).decode()
+        case Dialect.ZIGBEE2MQTT:
+            wanted = {"power_on_behavior": "previous" if fail_safe is FailSafe.STAY else fail_safe.value}
+            return _json(wanted).decode()
+    return ""

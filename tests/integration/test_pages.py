@@ -29,7 +29,7 @@ from tests.integration.page_world import World
 ROLES = ("member", "manager", "other firm", "operator", "finance", "other operator", "official", "administrator")
 STRANGERS = ("other firm", "other operator")
 # These answer a stranger, but with nothing of the world's: what they name is looked for in the stranger's own part.
-LOOKS_IN_OWN = {"review.approve", "check_in.machine"}
+LOOKS_IN_OWN = {"review.approve", "check_in.machine", "check_in.power"}
 
 
 @pytest.fixture(scope="module")

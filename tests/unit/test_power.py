@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from devices.payloads.commanding import switching
+from devices.payloads.commanding import fail_safe_setting, switching
 from devices.rules.evidence import Dialect
 from devices.rules.power import (
     FIRST_PAUSE,
@@ -180,3 +180,21 @@ def test_a_shelly_answers_below_its_own_topic(channel, relay):
 @pytest.mark.parametrize(("dialect", "channel"), [(Dialect.SPARKPLUG, ""), (Dialect.SHELLY, "em:1")])
 def test_what_has_no_relay_is_told_nothing(dialect, channel):
     assert switching(dialect, code="one", channel=channel, on=True, number=7) is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fail_safe", "expected"),
+    [
+        (Dialect.TASMOTA, FailSafe.STAY, "PowerOnState 3"),
+        (Dialect.TASMOTA, FailSafe.OFF, "PowerOnState 0"),
+        (Dialect.ZIGBEE2MQTT, FailSafe.STAY, '{"power_on_behavior":"previous"}'),
+        (Dialect.NATIVE, FailSafe.OFF, ""),
+    ],
+)
+def test_the_setting_of_a_device_says_how_it_comes_up(dialect, fail_safe, expected):
+    assert fail_safe_setting(dialect, channel="", fail_safe=fail_safe) == expected
+
+
+def test_a_shelly_is_set_relay_by_relay():
+    told = json.loads(fail_safe_setting(Dialect.SHELLY, channel="switch:2", fail_safe=FailSafe.ON))
+    assert (told["method"], told["params"]) == ("Switch.SetConfig", {"id": 2, "config": {"initial_state": "on"}})

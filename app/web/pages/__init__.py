@@ -8,7 +8,7 @@ from flask import Flask
 
 SUBJECTS = (
     "account", "home", "platforms", "calendar", "finding", "equipment", "reservations", "series",
-    "check_in", "waitlist", "conduct", "meter_settings",
+    "check_in", "waitlist", "conduct", "meter_settings", "power",
     "service_requests", "usage", "use_review", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "feeds", "alerts", "calibration",

@@ -32,6 +32,7 @@ from app.kernel.secrets import key_for
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
 from app.web.forms import moment_in, safe_next
+from app.web.pages.power import power_at
 from devices.usage import live_states
 
 pages = Blueprint("check_in", __name__)
@@ -47,6 +48,14 @@ LONGER = (15, 30, 60)
 def machine(code: str) -> str:
     """What the code on the machine opens: my reservation of now or next, or until when it is free."""
     return _machine(_equipment(code))
+
+
+@pages.get("/check-in/<code>/power")
+@requires(Permission.CHECK_IN)
+def power(code: str) -> str:
+    """The part of the page that follows the relay until it is on."""
+    one = _equipment(code)
+    return render_template("power_part.html", equipment=one, power=power_at(one))
 
 
 @pages.post("/reservations/<int:reservation_id>/check-in")
@@ -164,6 +173,7 @@ def _machine(one: Equipment, *, refusal: Refusal | None = None) -> str:
         "check_in.html",
         equipment=one,
         mine=mine,
+        power=power_at(one),
         window=None if mine is None else check_in_window(session, mine),
         longer=LONGER,
         refused="" if refusal is None else sentence(refusal),
