@@ -92,6 +92,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
         "message_id": 1,
+        "key_id": 1,
         "alert_id": 1,
         "late_id": world.late.id,
         "qualification_id": 1,
@@ -110,6 +111,9 @@ def query(world: World, endpoint: str) -> dict[str, object]:
     if endpoint == "usage.message":
         row = first_reading(world)
         return {"message_id": row.message_id, "received_at": row.received_at.isoformat()}
+    if endpoint in ("seals.proof", "seals.proof_json"):
+        row = first_reading(world)
+        return {"taken_at": row.taken_at.isoformat(), "boot": row.boot, "seq": row.seq, "content": row.content}
     if endpoint == "calendar.feed":
         return {"from": world.past.during.start.isoformat(), "to": world.coming.during.end.isoformat()}
     if endpoint.startswith(("reservations.", "series.")) and endpoint.endswith((".new", ".estimate", ".book")):

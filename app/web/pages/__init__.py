@@ -11,7 +11,7 @@ SUBJECTS = (
     "check_in", "waitlist", "conduct", "meter_settings", "power",
     "service_requests", "usage", "use_review", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
-    "feeds", "alerts", "calibration",
+    "feeds", "alerts", "calibration", "seals", "device_keys",
 )  # fmt: skip
 
 
