@@ -37,7 +37,7 @@ BATCHES = text(
 MESSAGES = text(
     "INSERT INTO raw_message (received_at, meter_id, topic, payload)"
     " SELECT timestamptz '2026-11-01 00:00+00' + number * interval '1 second', :meter, 'm/1/bench/data',"
-    " convert_to(repeat('{\"seq\": ' || number || ', \"at_ms\": 1795000000000, \"power_w\": 100.5}', :readings), 'UTF8')"
+    " convert_to(repeat('{\"seq\": ' || number || ', \"at_ms\": 1795000000000, \"power_w\": 100}', :readings), 'UTF8')"
     " FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS number"
 )
 READINGS = text(
@@ -69,7 +69,9 @@ def grow(portion: int, meter: int) -> None:
 def floor() -> float:
     """Hash as many leaves of the same length, the payloads and the tree above, in Python and nothing else."""
     leaf = b"\0" + leaf_of(
-        Leaf("bench", 1, 250_000, 1795000000000000, 100500, 1750000, None, None, 1795000000000000, None, False, "0" * 64)
+        Leaf(
+            "bench", 1, 250_000, 1795000000000000, 100500, 1750000, None, None, 1795000000000000, None, False, "0" * 64
+        )
     )
     payload = b"{" * 60 * A_MESSAGE
     began = time.perf_counter()
@@ -99,7 +101,9 @@ def main() -> None:
                         sealed += more
                     rate = sealed / (time.perf_counter() - began)
                     history = portion * PORTION
-                    print(f"  sealed {sealed} beside {history:8} {rate:9.0f}   of hashing {rate / hashed:.2f}", flush=True)
+                    print(
+                        f"  sealed {sealed} beside {history:8} {rate:9.0f}   of hashing {rate / hashed:.2f}", flush=True
+                    )
                 db.engine.dispose()
 
 
