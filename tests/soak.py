@@ -30,7 +30,7 @@ from app import create_app
 from app.kernel import clock
 from app.kernel.db import db, transaction
 from app.kernel.interval import Interval
-from app.kernel.postgres import PrivatePostgres
+from app.kernel.postgres import PostgresFailed, PrivatePostgres
 from app.kernel.secrets import key_for
 from devices.accounts import LISTENER, listener_account, meter_account, meter_password
 from devices.broker import PrivateBroker
@@ -61,6 +61,7 @@ COARSE_MWH = {
     Dialect.SPARKPLUG: 10,
 }
 DRAIN_LIMIT_S = 300
+RESTARTS = 60
 SAMPLES = text(
     "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash, count FROM reading"
     " WHERE meter_id = CAST(:meter AS int) ORDER BY taken_at, boot, seq, content_hash"
@@ -210,8 +211,16 @@ class Soak:
                 self.listener = self._listen()
 
     def _restart_postgres(self) -> None:
+        """What a killed server leaves behind takes a moment to end; until then a new one does not start."""
         self.postgres.stop()
-        self.postgres.start()
+        for attempt in range(RESTARTS):
+            try:
+                self.postgres.start()
+                return
+            except PostgresFailed:
+                if attempt == RESTARTS - 1:
+                    raise
+                time.sleep(1)
 
     def _drain(self, fleet: list[Connection], moment: datetime) -> None:
         """Until every counting device has heard that all is safe and the rest is stored."""
