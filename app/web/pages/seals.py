@@ -91,8 +91,10 @@ def proof(session_id: int) -> str:
 def proof_json(session_id: int) -> Response:
     """Everything that a stranger needs to check one reading. Errors: ``Conflict`` where it is not sealed."""
     found, _ = _proof(session_id)
-    if found.seal is None or found.index is None:
-        raise Conflict("这条读数还没有封存，通常只需五分钟。" if found.seal is None else "这条读数与封存时不同。")
+    if found.seal is None:
+        raise Conflict("这条读数还没有封存，通常只需五分钟。")
+    if found.index is None:
+        raise Conflict("这条读数与封存时不同。")
     answer = jsonify(as_json(found, found.seal))
     answer.headers.set("Content-Disposition", "attachment", filename=f"proof-{found.seal.id}-{found.index}.json")
     return answer
