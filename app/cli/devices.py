@@ -70,10 +70,14 @@ def listen(shards: str) -> None:
 
 @click.command("simulate")
 @click.option("--every", default=5.0, help="Seconds between two readings.")
-def simulate(every: float) -> None:
+@click.option("--faults", "seed", metavar="SEED", help="Let things go wrong: the same ones for the same seed.")
+@click.option(
+    "--truth", type=click.Path(file_okay=False, path_type=Path), help="A folder for what really happened, at the end."
+)
+def simulate(every: float, seed: str | None, truth: Path | None) -> None:
     """Run the sample meters (示例): they run during booked slots and idle otherwise."""
     app = _app()
-    fleet.run(app, broker_url(app), meter_key(app), every_s=every, stop=until_told())
+    fleet.run(app, broker_url(app), meter_key(app), every_s=every, stop=until_told(), seed=seed, truth=truth)
 
 
 @click.command("replay")

@@ -27,12 +27,13 @@ from devices.rules.evidence import Dialect
 from devices.rules.topic import sparkplug_topic
 from devices.simulating import speaking
 from devices.simulating.device import Device
+from devices.simulating.faults import planned
 from devices.simulating.load import Load, seed_of
 
 log = logging.getLogger("pilotshare.simulator")
 
 PLAN_EVERY_S = 5.0
-SECOND = timedelta(seconds=1)
+SECOND, A_DAY = timedelta(seconds=1), timedelta(days=1)
 FIRST_COUNT_WH = 1000.0
 
 
@@ -62,8 +63,21 @@ class Connection:
                 self.publisher.publish(topic, payload)
 
 
-def run(app: Flask, url: str, key: bytes, *, every_s: float, stop: threading.Event) -> None:
-    """Run the sample fleet until ``stop``. Each start is a new boot; the counters go on."""
+def run(
+    app: Flask,
+    url: str,
+    key: bytes,
+    *,
+    every_s: float,
+    stop: threading.Event,
+    seed: str | None = None,
+    truth: Path | None = None,
+) -> None:
+    """Run the sample fleet until ``stop``. Each start is a new boot; the counters go on.
+
+    With a ``seed`` every fault happens to it now and then, the same ones for the same seed, for a day. What really
+    happened is written into the folder ``truth`` at the end, a file for each meter.
+    """
     memory = Path(app.config["FOLDER"]) / "simulator.json"
     past: dict[str, Any] = json.loads(memory.read_text()) if memory.exists() else {"boot": 0, "energy_wh": {}}
     boot = past["boot"] + 1
@@ -73,7 +87,7 @@ def run(app: Flask, url: str, key: bytes, *, every_s: float, stop: threading.Eve
         machines = {meter.code: meter.equipment_id for meter in meters}
         fleet = [
             Connection(
-                _device(meter, boot=boot, energy_wh=past["energy_wh"].get(meter.code, FIRST_COUNT_WH)),
+                _device(meter, boot=boot, energy_wh=past["energy_wh"].get(meter.code, FIRST_COUNT_WH), seed=seed),
                 url,
                 meter_password(key, meter.code, meter.credential_version),
             )
@@ -87,12 +101,17 @@ def run(app: Flask, url: str, key: bytes, *, every_s: float, stop: threading.Eve
             one.publisher.close()
         counters = {one.device.code: one.device.energy_wh for one in fleet}
         memory.write_text(json.dumps({"boot": boot, "energy_wh": counters}))
+        if truth is not None:
+            truth.mkdir(parents=True, exist_ok=True)
+            for one in fleet:
+                one.device.truth.write(truth / f"{one.device.code}.jsonl")
 
 
-def _device(meter: Meter, *, boot: int, energy_wh: float) -> Device:
-    machine = meter.equipment
+def _device(meter: Meter, *, boot: int, energy_wh: float, seed: str | None) -> Device:
+    machine, now = meter.equipment, clock.now()
+    mishaps = planned(f"{seed}/{meter.code}", Interval(now, now + A_DAY)) if seed is not None else []
     load = Load(machine.standby_power_w, machine.rated_power_w, seed_of(meter.code))
-    return Device(meter.code, meter.dialect, load, boot=boot, energy_wh=energy_wh)
+    return Device(meter.code, meter.dialect, load, boot=boot, energy_wh=energy_wh, mishaps=mishaps)
 
 
 def _follow(fleet: Sequence[Connection], machines: Mapping[str, int], *, every_s: float, stop: threading.Event) -> None:
