@@ -36,14 +36,15 @@ def booked_slots(session: Session, equipment_ids: Collection[int], within: Inter
         .where(
             Reservation.equipment_id.in_(equipment_ids),
             Reservation.state.in_(AGREED),
-            Reservation.during.op("&&")(within),
+            Reservation.during.op("&&")(within.padded(after=AHEAD)),  # who checks in early is there before the start
         )
         .order_by(Reservation.during)
     )
-    return [
+    slots = [
         BookedSlot(number, equipment_id, organization_id, _kept(during, checked_in_at, released_at))
         for number, equipment_id, organization_id, during, checked_in_at, released_at in rows
     ]
+    return [slot for slot in slots if slot.during.overlaps(within)]
 
 
 def _kept(during: Interval, checked_in_at: datetime | None, released_at: datetime | None) -> Interval:

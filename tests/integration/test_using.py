@@ -96,8 +96,10 @@ def test_an_early_check_in_holds_the_time_before_the_start_if_it_is_free(session
     one = book()
     check_in(session, one.id, by=person.id, at=START - 10 * MINUTE)
     assert held(session, one) == [Interval(START - 10 * MINUTE, END)]
-    slots = booked_slots(session, [one.equipment_id], Interval(START, END))
-    assert slots[0].during == Interval(START - 10 * MINUTE, END)
+    for within in (Interval(START, END), Interval(START - 8 * MINUTE, START - 2 * MINUTE)):
+        slots = booked_slots(session, [one.equipment_id], within)
+        assert [slot.during for slot in slots] == [Interval(START - 10 * MINUTE, END)]
+    assert booked_slots(session, [one.equipment_id], Interval(START - 20 * MINUTE, START - 10 * MINUTE)) == []
 
 
 def test_nobody_checks_in_while_the_reservation_before_still_runs(session, book, person):
