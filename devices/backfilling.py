@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,6 +41,20 @@ CLOSE = text(
       AND (received.meter_id, received.boot) IN
           (SELECT * FROM unnest(CAST(:meters AS int[]), CAST(:boots AS bigint[])))
     """
+)
+# A node that counts its own way: number 0, which no reading of ours has, stands for whatever was lost.
+LOST = text(
+    """
+    INSERT INTO sequence_gap (meter_id, boot, first, last, found_at, times_asked)
+    SELECT meter, 0, 0, 0, :at, 0 FROM unnest(CAST(:meters AS int[])) AS meter
+    WHERE NOT EXISTS (
+        SELECT FROM sequence_gap WHERE meter_id = meter AND boot = 0 AND first = 0 AND closed_at IS NULL
+    )
+    """
+)
+BORN_AGAIN = text(
+    "UPDATE sequence_gap SET closed_at = :at WHERE meter_id = ANY(CAST(:meters AS int[])) AND boot = 0 AND first = 0"
+    " AND closed_at IS NULL"
 )
 ASK = text(
     """
@@ -84,6 +98,13 @@ def note_gaps(session: Session, boots: Collection[tuple[int, int]], *, at: datet
     asked = {"meters": [meter for meter, _ in boots], "boots": [boot for _, boot in boots], "at": at}
     session.execute(CLOSE, asked)
     session.execute(FIND, asked)
+
+
+def note_missing(session: Session, missing: Mapping[int, bool], *, at: datetime) -> None:
+    """Of meters whose dialect counts its own way: note that messages are lost, or that this is over."""
+    for statement, wanted in ((LOST, True), (BORN_AGAIN, False)):
+        if meters := sorted(meter for meter, lost in missing.items() if lost is wanted):
+            session.execute(statement, {"meters": meters, "at": at})
 
 
 def questions(session: Session, shards: Sequence[int], *, at: datetime, limit: int = 200) -> list[Question]:

@@ -57,12 +57,16 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of messages said. ``relays`` by meter; ``answers`` are (topic, payload) to publish once stored."""
+    """What a batch of messages said. ``relays`` by meter; ``answers`` are (topic, payload) to publish once stored.
+
+    ``missing`` are devices whose dialect has numbers of its own: whether messages of theirs are lost, as last known.
+    """
 
     told: list[Told] = field(default_factory=list)
     aside: list[dict[str, Any]] = field(default_factory=list)
     relays: dict[int, tuple[bool, datetime]] = field(default_factory=dict)
     answers: list[tuple[str, bytes]] = field(default_factory=list)
+    missing: dict[int, bool] = field(default_factory=dict)
     codes: dict[int, str] = field(default_factory=dict)
 
 
@@ -118,6 +122,8 @@ def _hear_one(batch: Batch, message: WireMessage, topic: MeterTopic | None, devi
     if device.signed_only and heard.samples and heard.key_id is None:
         raise Unreadable("unsigned", f"meter {device.code} has to sign what it says")
     refused = _take_in(batch, message, device, heard)
+    if heard.missed or heard.online:
+        batch.missing[device.id] = heard.missed
     if heard.answers:
         topic_for = sparkplug_topic if device.dialect is Dialect.SPARKPLUG else topic_of
         batch.answers += [(topic_for(device.code, suffix), payload) for suffix, payload in heard.answers]

@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.orm import Session
 
-from devices.backfilling import note_gaps
+from devices.backfilling import note_gaps, note_missing
 from devices.hearing import Batch, Told, WireMessage, hear
 from devices.models import DeadLetter, DisputedReading, RelayState
 
@@ -100,6 +100,8 @@ def ingest(session: Session, messages: Sequence[WireMessage]) -> Ingested:
         _store(session, batch, result)
     if batch.relays:
         _note_relays(session, batch.relays)
+    if batch.missing:
+        note_missing(session, batch.missing, at=messages[-1].received_at)
     result.answers = batch.answers
     session.flush()
     return result

@@ -67,6 +67,8 @@ def _silent(facts: dict[str, Any]) -> str:
 
 
 def _gap(facts: dict[str, Any]) -> str:
+    if facts["first"] == 0:
+        return gettext("节点的消息有遗漏，已要求它重新上线；在此之前只采用它的累计读数。")
     return gettext(
         "第 %(boot)s 次启动的读数缺少 %(missing)s 个（编号 %(first)s 至 %(last)s 之间），已索要 %(asked)s 次。",
         **{name: facts[name] for name in ("boot", "missing", "first", "last", "asked")},

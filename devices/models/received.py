@@ -42,7 +42,10 @@ class ReceivedSequence(Model):
 
 
 class SequenceGap(Model):
-    """Numbers ``first`` to ``last`` of one boot that have not come. Asked for until they are all there."""
+    """Numbers ``first`` to ``last`` of one boot that have not come. Asked for until they are all there.
+
+    Number 0 of boot 0 stands for messages lost by a dialect that counts its own way, until the node is born again.
+    """
 
     __tablename__ = "sequence_gap"
     __table_args__ = (

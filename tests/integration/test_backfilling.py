@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from devices.backfilling import PATIENCE, RARELY, Question, questions, questions_after_a_lost_session
+from devices.hearing import WireMessage
 from devices.ingesting import ingest
 from devices.models import SequenceGap
-from devices.rules.topic import shard_of
+from devices.rules.evidence import Dialect
+from devices.rules.topic import shard_of, sparkplug_topic
+from devices.simulating import speaking
 from tests import makers
 from tests.integration.test_ingesting import AT, native
 
@@ -95,3 +98,21 @@ def test_the_open_gaps_are_just_what_is_missing(session, told, chance):
         assert missing == set(range(1, max(told))) - set(told)
         assert session.scalar(text("SELECT count(*) FROM reading")) == len(set(told))
         example.rollback()
+
+
+def test_a_node_that_left_a_number_out_has_a_gap_until_it_is_born_again(session):
+    node = makers.meter(session, code="node-1", shard=shard_of("node-1"), dialect=Dialect.SPARKPLUG)
+
+    def said(kind: str, seq: int, energy_wh: float) -> WireMessage:
+        data = speaking.sparkplug_data(AT, seq=seq, watts=1.0, energy_wh=energy_wh)
+        birth = speaking.sparkplug_birth(AT, birth=seq, watts=1.0, energy_wh=energy_wh)
+        return WireMessage(sparkplug_topic(node.code, kind), data if kind == "NDATA" else birth, AT)
+
+    ingest(session, [said("NBIRTH", 0, 1.0), said("NDATA", 1, 2.0)])
+    assert gaps(session) == []
+    ingest(session, [said("NDATA", 3, 3.0)])
+    ingest(session, [said("NDATA", 5, 4.0)])
+    assert gaps(session) == [(0, 0, False)]
+    assert questions(session, [node.shard], at=SOON) == []
+    ingest(session, [said("NDATA", 6, 5.0), said("NBIRTH", 1, 6.0)])
+    assert gaps(session) == [(0, 0, True)]
