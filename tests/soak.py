@@ -171,7 +171,7 @@ class Soak:
             self._wait_for_the_listener(fleet[0])
             killer.start()
             began, moment = time.monotonic(), self.within.start
-            while moment < self.within.end:
+            while moment < self.within.end and time.monotonic() < began + self.real_s:
                 for one in fleet:
                     one.tell(moment, self.runs[one.device.code])
                 moment += STEP
@@ -179,6 +179,7 @@ class Soak:
                 time.sleep(max(0.0, due - time.monotonic()))
             done.set()
             killer.join()
+            self.within = Interval(self.within.start, moment)  # a busy machine gets less far
             self._drain(fleet, moment)
         finally:
             done.set()
@@ -307,9 +308,12 @@ class Soak:
         self, report: Report, device: Device, samples: list[Sample], sessions: list[UsageSession]
     ) -> None:
         missing = _missing(device, samples)
-        report.seen["runs"] += len(self.runs[device.code])
+        runs = [run for run in self.runs[device.code] if run.end + QUIET < self.within.end]
+        under_way = [run for run in self.runs[device.code] if run.overlaps(self.within) and run not in runs]
+        sessions = [one for one in sessions if not any(run.overlaps(one.during) for run in under_way)]
+        report.seen["runs"] += len(runs)
         report.seen["sessions"] += len(sessions)
-        for run in self.runs[device.code]:
+        for run in runs:
             wide = run.padded(before=SHIFT, after=SHIFT)
             over = [one for one in sessions if one.during.overlaps(run)]
             if len(over) == 1 and wide.start <= over[0].started_at and over[0].ended_at <= wide.end:
