@@ -24,7 +24,8 @@ from app import create_app
 from app.kernel.db import db, transaction
 from app.kernel.postgres import PrivatePostgres
 from app.kernel.secrets import key_for
-from devices.broker import LISTENER, PrivateBroker, listener_account, meter_account, meter_password
+from devices.accounts import LISTENER, listener_account, meter_account, meter_password
+from devices.broker import PrivateBroker
 from devices.rules.topic import SHARDS, shard_of, topics_of_shard
 from tests import makers
 from tests.web_server import _free_port

@@ -24,32 +24,13 @@ from typing import Literal, Self
 
 from app.kernel.errors import Refusal
 from devices.accounts import (
-    LISTENER,
     Account,
-    listener_account,
-    meter_account,
-    meter_password,
     mosquitto_passwords,
     mosquitto_rules,
 )
-from devices.broker_settings import ANYWHERE, HOST, LARGEST_MESSAGE, iotcore_settings, mosquitto_settings
+from devices.broker_settings import HOST, iotcore_settings, mosquitto_settings
 from devices.certifying import make_authority, make_certificate
-from devices.refusals import LOG, BrokerRefusal, refusals_since
-
-__all__ = [
-    "ANYWHERE",
-    "HOST",
-    "LARGEST_MESSAGE",
-    "LISTENER",
-    "Account",
-    "BrokerFailed",
-    "BrokerRefusal",
-    "PrivateBroker",
-    "listener_account",
-    "meter_account",
-    "meter_password",
-    "refusals_since",
-]
+from devices.refusals import LOG
 
 Kind = Literal["mosquitto", "iotcore"]
 DEFAULT_PORT = 18830

@@ -17,8 +17,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.kernel import clock
 from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
+from devices.accounts import LISTENER
 from devices.backfilling import questions, questions_after_a_lost_session
-from devices.broker import LISTENER
 from devices.client import Received, Subscriber
 from devices.hearing import KEPT_OF_OVERSIZED
 from devices.ingesting import Ingested, ingest

@@ -16,7 +16,7 @@ from app.kernel.db import transaction
 from app.kernel.errors import Refusal
 from app.kernel.secrets import key_for
 from devices import listener, replaying
-from devices.broker import LISTENER, meter_password
+from devices.accounts import LISTENER, meter_password
 from devices.models import Meter
 from devices.rules.evidence import Dialect
 from devices.rules.topic import SHARDS

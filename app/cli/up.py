@@ -28,7 +28,9 @@ from app.kernel.db import db, transaction
 from app.kernel.errors import Refusal
 from app.kernel.postgres import PrivatePostgres
 from app.kernel.secrets import key_for
-from devices.broker import ANYWHERE, Account, PrivateBroker
+from devices.accounts import Account
+from devices.broker import PrivateBroker
+from devices.broker_settings import ANYWHERE
 from devices.registering import wire_accounts
 
 STOP_LIMIT_S = 20.0

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import current_app, request, url_for
 
-from devices.broker import ANYWHERE, DEFAULT_PORT, HOST
+from devices.broker import DEFAULT_PORT
+from devices.broker_settings import ANYWHERE, HOST
 from devices.certifying import AUTHORITY, fingerprint
 from devices.rules.setup import Place
 

@@ -20,7 +20,7 @@ from app.booking.slots import booked_slots
 from app.kernel import clock
 from app.kernel.db import db, transaction
 from app.kernel.interval import Interval
-from devices.broker import meter_password
+from devices.accounts import meter_password
 from devices.client import Publisher
 from devices.models import Meter
 from devices.rules.evidence import Dialect

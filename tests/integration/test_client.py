@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import client
-from devices.broker import LARGEST_MESSAGE, PrivateBroker, listener_account, meter_account
+from devices.accounts import listener_account, meter_account
+from devices.broker import PrivateBroker
+from devices.broker_settings import LARGEST_MESSAGE
 from devices.client import Publisher, Received, Subscriber
 from devices.hearing import WireMessage
 from devices.lean import LeanClient, Published

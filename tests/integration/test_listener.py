@@ -19,7 +19,8 @@ from sqlalchemy import func, select, text
 
 from app.kernel.db import db
 from app.kernel.secrets import key_for
-from devices.broker import LISTENER, PrivateBroker, listener_account, meter_account, meter_password
+from devices.accounts import LISTENER, listener_account, meter_account, meter_password
+from devices.broker import PrivateBroker
 from devices.client import Publisher
 from devices.models import DeadLetter, DisputedReading
 from devices.rules.topic import shard_of, topic_of

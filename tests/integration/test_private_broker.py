@@ -13,7 +13,8 @@ from paho.mqtt.properties import Properties
 
 from app.kernel.errors import InvalidInput
 from devices import broker as brokers
-from devices.broker import BrokerFailed, PrivateBroker, listener_account, meter_account, meter_password
+from devices.accounts import listener_account, meter_account, meter_password
+from devices.broker import BrokerFailed, PrivateBroker
 
 KINDS = ["iotcore", *(["mosquitto"] if brokers._mosquitto() else [])]
 ACCOUNTS = [meter_account("a1", 3, "one"), meter_account("b2", 4, "two"), listener_account("ear")]

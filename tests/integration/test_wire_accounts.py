@@ -16,6 +16,7 @@ from cryptography import x509
 from devices import broker as brokers
 from devices.accounts import listener_account, meter_account, mosquitto_passwords, mosquitto_rules
 from devices.broker import BrokerFailed, PrivateBroker
+from devices.broker_settings import ANYWHERE
 from devices.certifying import fingerprint, make_authority, make_certificate
 from devices.client import Publisher, Subscriber
 from devices.refusals import CONNECT, BrokerRefusal, refusals_since
@@ -253,7 +254,7 @@ def test_the_authority_stays_and_its_key_is_private(tmp_path):
 
 
 def test_without_mosquitto_nobody_outside_is_let_in_unprotected(tmp_path):
-    for wish in ({"host": brokers.ANYWHERE}, {"tls_port": 8883}):
+    for wish in ({"host": ANYWHERE}, {"tls_port": 8883}):
         with pytest.raises(BrokerFailed, match="mosquitto"):
             PrivateBroker(tmp_path / "broker", prefer="iotcore", **wish).start(ACCOUNTS)
 

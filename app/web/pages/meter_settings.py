@@ -23,7 +23,7 @@ from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
 from app.web.pages.meters import meter_page, visible_meter
 from devices import registering
-from devices.broker import meter_password
+from devices.accounts import meter_password
 from devices.models import Meter
 from devices.registering import LEAST, SUGGESTED
 from devices.rules.evidence import Dialect
