@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -213,13 +213,13 @@ def _remember(session: Session, devices: Mapping[str, _Device]) -> dict[int, str
 
 
 def _keep_memory(session: Session, devices: Mapping[str, _Device], before: Mapping[int, str]) -> None:
-    for device in devices.values():
-        if device.id in before and before[device.id] != json.dumps(device.memory, sort_keys=True):
-            session.execute(
-                insert(WireMemory)
-                .values(meter_id=device.id, memory=device.memory)
-                .on_conflict_do_update(index_elements=[WireMemory.meter_id], set_={"memory": device.memory})
-            )
+    changed = [
+        {"meter_id": device.id, "memory": device.memory}
+        for device in devices.values()
+        if device.id in before and before[device.id] != json.dumps(device.memory, sort_keys=True)
+    ]
+    if changed:
+        session.execute(update(WireMemory), changed)  # by their keys, which were locked when they were read
 
 
 def _give_keys(session: Session, devices: Mapping[str, _Device]) -> None:

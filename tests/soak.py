@@ -17,6 +17,8 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ import flask_migrate
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, text
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from app import create_app
 from app.kernel import clock
@@ -39,12 +42,13 @@ from devices.models import DeviceKey, Meter, UsageSession
 from devices.rules.counter import counted_energy
 from devices.rules.evidence import Dialect
 from devices.rules.sample import Sample
-from devices.rules.topic import shard_of, topic_of
+from devices.rules.topic import shard_of, sparkplug_topic, topic_of
 from devices.simulating.device import Device
 from devices.simulating.faults import Fault, planned
 from devices.simulating.fleet import Connection
 from devices.simulating.load import Load, seed_of
 from tests import makers
+from tests.integration.test_listener import wait_for
 from tests.web_server import _free_port
 
 STEP = timedelta(seconds=10)
@@ -61,7 +65,6 @@ COARSE_MWH = {
     Dialect.SPARKPLUG: 10,
 }
 DRAIN_LIMIT_S = 300
-RESTARTS = 60
 SAMPLES = text(
     "SELECT taken_at, boot, seq, power_mw, energy_mwh, running, content_hash, count FROM reading"
     " WHERE meter_id = CAST(:meter AS int) ORDER BY taken_at, boot, seq, content_hash"
@@ -164,33 +167,40 @@ class Soak:
         """The fleet on, parts killed now and then; at the end everything that waits is delivered."""
         fleet = [Connection(one, self.broker.url, self._password(one.code)) for one in self.devices]
         done = threading.Event()
-        killer = threading.Thread(target=self._kill_at_random, args=(done,))
-        try:
+        with ThreadPoolExecutor(1) as other, ExitStack() as opened:
+            for one in fleet:
+                opened.callback(one.publisher.close)
+            opened.callback(done.set)
             for one in fleet:
                 assert one.publisher.wait_until_connected()
             self._wait_for_the_listener(fleet[0])
-            killer.start()
-            began, moment = time.monotonic(), self.within.start
-            while moment < self.within.end and time.monotonic() < began + self.real_s:
-                for one in fleet:
-                    one.tell(moment, self.runs[one.device.code])
-                moment += STEP
-                due = began + (moment - self.within.start) / timedelta(seconds=SPEED)
-                time.sleep(max(0.0, due - time.monotonic()))
+            killer = other.submit(self._kill_at_random, done)
+            moment = self._go_on(fleet, killer, done)
             done.set()
-            killer.join()
+            killer.result()
             self.within = Interval(self.within.start, moment)  # a busy machine gets less far
             self._drain(fleet, moment)
-        finally:
-            done.set()
+
+    def _go_on(self, fleet: list[Connection], killer: Future[None], done: threading.Event) -> datetime:
+        """All devices read and tell, faster than the clock. Returns how far they got."""
+        began, moment = time.monotonic(), self.within.start
+        while moment < self.within.end and time.monotonic() < began + self.real_s:
             for one in fleet:
-                one.publisher.close()
+                one.tell(moment, self.runs[one.device.code])
+            moment += STEP
+            if killer.done():
+                killer.result()  # it only ends by itself when something went wrong
+            done.wait(max(0.0, began + (moment - self.within.start) / timedelta(seconds=SPEED) - time.monotonic()))
+        return moment
 
     def _wait_for_the_listener(self, one: Connection) -> None:
         """It hears once something that cannot be read is kept aside."""
-        while not self._count("dead_letter"):
+
+        def heard() -> bool:
             one.publisher.publish(topic_of(one.device.code, "data"), b"is anybody there?")
-            time.sleep(0.2)
+            return bool(self._count("dead_letter"))
+
+        wait_for(heard, DRAIN_LIMIT_S)
 
     def _kill_at_random(self, done: threading.Event) -> None:
         while not done.wait(self.chance.uniform(8, 30)):
@@ -214,35 +224,35 @@ class Soak:
     def _restart_postgres(self) -> None:
         """What a killed server leaves behind takes a moment to end; until then a new one does not start."""
         self.postgres.stop()
-        for attempt in range(RESTARTS):
-            try:
-                self.postgres.start()
-                return
-            except PostgresFailed:
-                if attempt == RESTARTS - 1:
-                    raise
-                time.sleep(1)
+        again = Retrying(
+            retry=retry_if_exception_type(PostgresFailed), stop=stop_after_delay(60), wait=wait_fixed(1), reraise=True
+        )
+        again(self.postgres.start)
 
     def _drain(self, fleet: list[Connection], moment: datetime) -> None:
-        """Until every counting device has heard that all is safe and the rest is stored."""
-        end = time.monotonic() + DRAIN_LIMIT_S
-        while any(one.device.outbox.waiting for one in fleet) and time.monotonic() < end:
+        """Until every counting device has heard that all is safe, and the broker has nothing left for us."""
+
+        def delivered() -> bool:
             if self.listener.poll() is not None:
                 self.listener = self._listen()
             for one in fleet:
                 for topic, payload in one.device.due(moment, monotonic=time.monotonic()):
                     one.publisher.publish(topic, payload)
-            time.sleep(0.5)
-        for one in fleet:
-            one.publisher.drain()
-        before = -1
-        while (now := self._count("reading")) != before:
-            before = now
-            time.sleep(3)
+            return not any(one.device.outbox.waiting for one in fleet)
 
-    def _count(self, table: str) -> int:
+        def all_heard() -> bool:
+            """A broker keeps one publisher's order: what is kept aside last was published last."""
+            return self._count("dead_letter", "payload = convert_to('the end', 'UTF8')") >= len(fleet)
+
+        wait_for(delivered, DRAIN_LIMIT_S)
+        for one in fleet:
+            one.publisher.publish(_topic_of(one.device), b"the end")
+            assert one.publisher.drain()
+        wait_for(all_heard, DRAIN_LIMIT_S)
+
+    def _count(self, table: str, where: str = "true") -> int:
         with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
-            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 (one of our own)
+            return connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]  # noqa: S608 (our own)
 
     def compare(self) -> Report:
         report = Report(seen=Counter({f"kills of the {what}": number for what, number in self.kills.items()}))
@@ -343,6 +353,13 @@ class Soak:
         self.listener.wait()
         self.broker.stop()
         self.postgres.stop()
+
+
+def _topic_of(device: Device) -> str:
+    """Where a device may say something that nobody can read."""
+    if device.dialect is Dialect.SPARKPLUG:
+        return sparkplug_topic(device.code, "NDATA")
+    return topic_of(device.code, device.code if device.dialect is Dialect.ZIGBEE2MQTT else "unknown")
 
 
 def _second(moment: datetime) -> datetime:
