@@ -17,8 +17,6 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session, joinedload
 
 from app.booking.slots import presences
-from app.kernel import audit
-from app.kernel.errors import Conflict, InvalidInput, NotFound
 from devices.models import Meter, PowerCommand, RelayState
 from devices.payloads.commanding import switching
 from devices.rules.power import (
@@ -36,7 +34,6 @@ from devices.rules.power import (
 
 JUST_NOW = timedelta(minutes=5)
 """Power that was drawn within this time, and is in no session that has ended, may be a run."""
-LONGEST_REASON = 300
 HEARD_SINCE = timedelta(days=7)
 """So far back a meter's last reading is looked for."""
 ONE_DECIDES = 5121  # advisory lock class
@@ -261,48 +258,6 @@ def _situation(
     )
 
 
-def override(
-    session: Session, meter_id: int, *, on: bool, reason: str, by: int, at: datetime, emergency: bool = False
-) -> PowerCommand:
-    """Switch by an operator's word, which holds until the next check-in or finish.
-
-    "Off" during a run is refused unless it is an ``emergency``. Errors: ``InvalidInput`` without a reason;
-    ``Conflict`` for a meter that is not switched, and during a run.
-    """
-    relay = _locked(session, meter_id, at=at)
-    if not reason.strip():
-        raise InvalidInput("请写明原因。", field="reason")
-    if not on and relay.situation.running_since is not None and not emergency:
-        raise Conflict("设备正在运行，断电会中断它。确需断电请勾选“紧急断电”。")
-    before = relay.command
-    if before is not None and (before.confirmed_at is None or before.cause is PowerCause.OVERRIDE):
-        before.ended_at = before.ended_at or at  # what the timetable asked and the relay confirmed is history
-    command = PowerCommand(
-        meter_id=meter_id,
-        on=on,
-        cause=PowerCause.OVERRIDE,
-        asked_by=by,
-        reason=reason.strip()[:LONGEST_REASON],
-        asked_at=at,
-    )
-    session.add(command)
-    running = relay.situation.running_since is not None
-    _log(session, meter_id, "overrode_power", by=by, at=at, on=on, reason=command.reason, during_a_run=running)
-    session.flush()
-    return command
-
-
-def end_override(session: Session, meter_id: int, *, by: int, at: datetime) -> bool:
-    """Let check-ins and runs decide again. Returns whether an override held."""
-    relay = _locked(session, meter_id, at=at)
-    if relay.command is None or relay.situation.override is None:
-        return False
-    relay.command.ended_at = at
-    _log(session, meter_id, "ended_override", by=by, at=at)
-    session.flush()
-    return True
-
-
 def last_commands(session: Session, meter_id: int, *, limit: int = 20) -> list[PowerCommand]:
     """The newest first."""
     query = select(PowerCommand).where(PowerCommand.meter_id == meter_id)
@@ -321,17 +276,3 @@ def reported_state(session: Session, meter_id: int) -> RelayState | None:
 
 def progress_of(command: PowerCommand) -> Progress:
     return progress(tries=command.tries, confirmed=command.confirmed_at is not None, ended=command.ended_at is not None)
-
-
-def _locked(session: Session, meter_id: int, *, at: datetime) -> Relay:
-    session.execute(select(func.pg_advisory_xact_lock(ONE_DECIDES, 0)))
-    if session.get(Meter, meter_id) is None:
-        raise NotFound("没有这台电表。")
-    found = relays(session, at=at, meter_ids=[meter_id])
-    if not found:
-        raise Conflict("这台电表没有设为由本系统通断电，或已停用。")
-    return found[0]
-
-
-def _log(session: Session, meter_id: int, deed: str, *, by: int, at: datetime, **detail: Any) -> None:
-    audit.record(session, at=at, by=by, deed=deed, subject="meter", subject_id=meter_id, **detail)

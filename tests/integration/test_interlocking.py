@@ -17,9 +17,10 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
-from devices.interlocking import decide_power, due_commands, end_override, last_commands, override, relays
+from devices.interlocking import decide_power, due_commands, last_commands, relays
 from devices.metering import meter_readings
 from devices.models import PowerCommand
+from devices.overriding import end_override, override
 from devices.rules.evidence import Dialect
 from devices.rules.power import MOST_TRIES, FailSafe, PowerCause, Progress
 from devices.rules.topic import SHARDS, shard_of, topic_of

@@ -17,17 +17,9 @@ from app.kernel.errors import InvalidInput, Refusal
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
 from app.web.pages.meters import visible_meter
-from devices.interlocking import (
-    Relay,
-    end_override,
-    last_commands,
-    override,
-    progress_of,
-    relays,
-    relays_of_equipment,
-    reported_state,
-)
+from devices.interlocking import Relay, last_commands, progress_of, relays, relays_of_equipment, reported_state
 from devices.models import Meter
+from devices.overriding import end_override, override
 from devices.payloads.commanding import fail_safe_setting
 from devices.rules.power import Progress
 
