@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -18,13 +17,11 @@ from app.catalogue.models import (
     OpeningHours,
     OwnUseWindow,
     Platform,
-    Quota,
 )
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.hours import DAY, Stretch
-from app.catalogue.rules.words import Measure, Period
 from app.kernel import audit
-from app.kernel.errors import Conflict, InvalidInput, NotFound
+from app.kernel.errors import Conflict, InvalidInput
 
 LEAST = {
     "step_minutes": 1,
@@ -97,7 +94,7 @@ def set_class_terms(
         for name in CLASS_LIMITS:
             setattr(row, name, limits.get(name))
     session.flush()
-    _record(session, equipment, "class_terms", before, {"class": customer_class.value, **limits}, by=by, at=at)
+    record(session, equipment, "class_terms", before, {"class": customer_class.value, **limits}, by=by, at=at)
 
 
 def set_hours(
@@ -129,7 +126,7 @@ def set_hours(
     )
     session.flush()
     named = f"hours:{customer_class.value if customer_class else 'all'}"
-    _record(session, equipment, named, before, after, by=by, at=at)
+    record(session, equipment, named, before, after, by=by, at=at)
 
 
 def set_devices(
@@ -176,7 +173,7 @@ def set_devices(
     session.execute(delete(EquipmentPart).where(EquipmentPart.whole_id == equipment.id))
     session.add_all(EquipmentPart(whole_id=equipment.id, part_id=part) for part in sorted(parts))
     session.flush()
-    _record(session, equipment, "devices", before, {"shares_id": shares_id, "parts": sorted(parts)}, by=by, at=at)
+    record(session, equipment, "devices", before, {"shares_id": shares_id, "parts": sorted(parts)}, by=by, at=at)
 
 
 def keep_for_owner(
@@ -213,61 +210,7 @@ def keep_for_owner(
         for weekday, opens, closes in after
     )
     session.flush()
-    _record(session, equipment, "own_use", before, after, by=by, at=at)
-
-
-def add_quota(
-    session: Session,
-    equipment: Equipment,
-    *,
-    measure: Measure,
-    limit: Decimal,
-    period: Period,
-    customer_class: CustomerClass | None,
-    whole_platform: bool,
-    organization_id: int | None = None,
-    weekdays: Collection[int] = (),
-    by: int,
-    at: datetime,
-) -> Quota:
-    """A limit on this equipment, or on all of its platform together, for one firm or for each of a class.
-
-    ``weekdays`` (Monday is 0) are the days that count; none are all.
-
-    Errors: ``InvalidInput`` for a limit below zero, no weekday, or a firm together with a class.
-    """
-    if not limit.is_finite() or limit < 0 or limit >= 1_000_000:
-        raise InvalidInput("请填写不小于零的数量。", field="limit")
-    if organization_id is not None and customer_class is not None:
-        raise InvalidInput("已指定单位，客户类别请选所有人。", field="customer_class")
-    days = sorted(set(weekdays))
-    if not set(days) <= set(range(7)):
-        raise InvalidInput("请从列表中选择。", field="weekdays")
-    row = Quota(
-        equipment_id=None if whole_platform else equipment.id,
-        platform_id=equipment.platform_id if whole_platform else None,
-        customer_class=customer_class,
-        organization_id=organization_id,
-        measure=measure,
-        limit=limit,
-        period=period,
-        weekdays=days if 0 < len(days) < 7 else None,
-    )
-    session.add(row)
-    session.flush()
-    _record(session, equipment, f"quota:{row.id}", None, _told(row), by=by, at=at)
-    return row
-
-
-def drop_quota(session: Session, equipment: Equipment, quota_id: int, *, by: int, at: datetime) -> None:
-    """Errors: ``NotFound`` for a quota that is not about this equipment or its platform."""
-    row = session.get(Quota, quota_id)
-    if row is None or (row.equipment_id != equipment.id and row.platform_id != equipment.platform_id):
-        raise NotFound("没有这项限额。")
-    before = _told(row)
-    session.delete(row)
-    session.flush()
-    _record(session, equipment, f"quota:{quota_id}", before, None, by=by, at=at)
+    record(session, equipment, "own_use", before, after, by=by, at=at)
 
 
 def set_accessory(
@@ -296,7 +239,7 @@ def set_accessory(
         session.add(row)
     row.name_en, row.stock = name_en.strip() or row.name_zh, stock
     session.flush()
-    _record(session, equipment, f"accessory:{row.id}", before, stock, by=by, at=at)
+    record(session, equipment, f"accessory:{row.id}", before, stock, by=by, at=at)
     return row
 
 
@@ -305,18 +248,6 @@ def renew_screen(session: Session, equipment_id: int, *, by: int, at: datetime) 
     equipment = session.get_one(Equipment, equipment_id, with_for_update=True, populate_existing=True)
     _change(session, equipment, {"screen_version": equipment.screen_version + 1}, by=by, at=at)
     return equipment
-
-
-def _told(row: Quota) -> dict[str, Any]:
-    return {
-        "measure": row.measure.value,
-        "limit": str(row.limit),
-        "period": row.period.value,
-        "platform": row.platform_id is not None,
-        "customer_class": None if row.customer_class is None else row.customer_class.value,
-        "organization_id": row.organization_id,
-        "weekdays": row.weekdays,
-    }
 
 
 def _within(name: str, value: int) -> None:
@@ -340,7 +271,7 @@ def _change(session: Session, equipment: Equipment, changes: Mapping[str, Any], 
     for name in before:
         setattr(equipment, name, changes[name])
     session.flush()
-    _record(session, equipment, "terms", before, {name: changes[name] for name in before}, by=by, at=at)
+    record(session, equipment, "terms", before, {name: changes[name] for name in before}, by=by, at=at)
     return True
 
 
@@ -353,9 +284,10 @@ def _reached(session: Session, parts: set[int]) -> set[int]:
     return known
 
 
-def _record(
+def record(
     session: Session, equipment: Equipment, what: str, before: Any, after: Any, *, by: int, at: datetime
 ) -> None:
+    """Write a change of settings into the log."""
     audit.record(
         session,
         at=at,

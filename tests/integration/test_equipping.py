@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.booking.fitting import highest_unit_held, is_held, misfits
 from app.booking.reserving import reserve
 from app.booking.terms import terms_of
-from app.catalogue import equipping
+from app.catalogue import equipping, limiting
 from app.catalogue.models import Approval, EquipmentPart
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.rules.hours import DAY, split, stretches_of, written
@@ -150,7 +150,7 @@ def test_own_use_quotas_and_accessories_are_set(session, shop):
         session, shop.thing, [(0, 0, 60)], first_day=date(2026, 1, 1), last_day=None, release_hours=24, **shop.told()
     )
     assert len(terms_of(session, shop.thing, at=NOW).own_use) == 1
-    quota = equipping.add_quota(
+    quota = limiting.add_quota(
         session,
         shop.thing,
         measure=Measure.HOURS,
@@ -162,7 +162,7 @@ def test_own_use_quotas_and_accessories_are_set(session, shop):
     )
     with pytest.raises(InvalidInput, match="限额"):
         shop.book(hours(4, 8))
-    equipping.drop_quota(session, shop.thing, quota.id, **shop.told())
+    limiting.drop_quota(session, shop.thing, quota.id, **shop.told())
     shop.book(hours(4, 8))
     for stock in (1, 4):
         made = equipping.set_accessory(session, shop.thing, name_zh="夹具", name_en="", stock=stock, **shop.told())
@@ -172,12 +172,12 @@ def test_own_use_quotas_and_accessories_are_set(session, shop):
 def test_a_quota_for_one_firm_on_some_weekdays_binds_nobody_else_and_no_other_day(session, shop):
     hour = {"measure": Measure.HOURS, "limit": Decimal(1), "period": Period.DAY, "whole_platform": False}
     other = makers.organization(session)
-    equipping.add_quota(session, shop.thing, organization_id=other.id, customer_class=None, **hour, **shop.told())
+    limiting.add_quota(session, shop.thing, organization_id=other.id, customer_class=None, **hour, **shop.told())
     slot = hours(9, 11)
     shop.book(slot)
     day = local_date(slot.start).weekday()
     elsewhere = [one for one in range(7) if one != day]
-    quota = equipping.add_quota(
+    quota = limiting.add_quota(
         session,
         shop.thing,
         organization_id=shop.firm.id,
@@ -188,10 +188,10 @@ def test_a_quota_for_one_firm_on_some_weekdays_binds_nobody_else_and_no_other_da
     )
     assert quota.weekdays == elsewhere
     shop.book(hours(12, 15))
-    equipping.add_quota(session, shop.thing, weekdays=[day], customer_class=None, **hour, **shop.told())
+    limiting.add_quota(session, shop.thing, weekdays=[day], customer_class=None, **hour, **shop.told())
     with pytest.raises(InvalidInput, match="限额"):
         shop.book(hours(16, 19))
-    every = equipping.add_quota(session, shop.thing, weekdays=range(7), customer_class=None, **hour, **shop.told())
+    every = limiting.add_quota(session, shop.thing, weekdays=range(7), customer_class=None, **hour, **shop.told())
     assert every.weekdays is None
 
 
@@ -212,7 +212,7 @@ def test_a_quota_that_makes_no_sense_is_refused(session, shop, changes, field):
         "whole_platform": False,
     }
     with pytest.raises(InvalidInput) as refused:
-        equipping.add_quota(session, shop.thing, **(usual | changes), **shop.told())
+        limiting.add_quota(session, shop.thing, **(usual | changes), **shop.told())
     assert refused.value.field == field
 
 

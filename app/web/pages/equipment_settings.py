@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from app.booking.fitting import highest_unit_held, is_held, misfits
 from app.booking.holding import lock_devices
 from app.booking.qualifying import requirements_of
-from app.catalogue import equipping
+from app.catalogue import equipping, limiting
 from app.catalogue.granting import ask_for
 from app.catalogue.models import (
     Accessory,
@@ -144,14 +144,14 @@ def _own_use(session: Session, equipment: Equipment, by: int, at: datetime) -> N
 
 def _quota(session: Session, equipment: Equipment, by: int, at: datetime) -> None:
     if dropped := request.form.get("drop", type=int):
-        equipping.drop_quota(session, equipment, dropped, by=by, at=at)
+        limiting.drop_quota(session, equipment, dropped, by=by, at=at)
         return
     try:
         limit = Decimal(request.form.get("limit", ""))
     except InvalidOperation:
         raise InvalidInput("请填写数量。", field="limit") from None
     chosen = request.form.get("customer_class", "")
-    equipping.add_quota(
+    limiting.add_quota(
         session,
         equipment,
         measure=_word(Measure, "measure"),
