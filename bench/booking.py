@@ -10,21 +10,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-import flask_migrate
 import psycopg
 
-from app import create_app
 from app.identity.passwords import hashed
 from app.identity.rules.permission import Role
 from app.kernel import clock
-from app.kernel.db import db, transaction
+from app.kernel.db import transaction
 from app.kernel.postgres import PrivatePostgres
+from bench.house import house
 from tests import makers
 from tests.integration.test_private_broker import brokers
 
@@ -55,26 +53,19 @@ class Client:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        with PrivatePostgres(folder / "postgres") as server:
-            app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
-            with app.app_context():
-                flask_migrate.upgrade()
-                with transaction() as session:
-                    firm = makers.organization(session)
-                    person = makers.person(
-                        session,
-                        (firm, Role.FIRM_MEMBER),
-                        email="bench@pilotshare.example",
-                        password_hash=hashed(PASSWORD),
-                    )
-                    ids = [makers.equipment(session).id for _ in range(EQUIPMENT)]
-                    who = (firm.id, person.id)
-                db.engine.dispose()
-            floor = bare(server, ids, who)
-            reached = over_http(server.url, folder, ids)
+    with house() as (_, server, folder):
+        with transaction() as session:
+            firm = makers.organization(session)
+            person = makers.person(
+                session,
+                (firm, Role.FIRM_MEMBER),
+                email="bench@pilotshare.example",
+                password_hash=hashed(PASSWORD),
+            )
+            ids = [makers.equipment(session).id for _ in range(EQUIPMENT)]
+            who = (firm.id, person.id)
+        floor = bare(server, ids, who)
+        reached = over_http(server.url, folder, ids)
     print(f"bookings/s  bare SQL {floor:8.0f}   HTTP {reached:8.0f}   ratio {reached / floor:.3f}")
 
 

@@ -5,17 +5,13 @@ O(what is in the window) for all of them: an index on machine and time leads pas
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app import create_app
 from app.booking.finding import Wish, find_slots
 from app.booking.outlook import outlooks
 from app.booking.repeating import reserve_series
@@ -25,7 +21,7 @@ from app.catalogue.models import Equipment
 from app.kernel import clock
 from app.kernel.db import db, transaction
 from app.kernel.interval import Interval, local_days
-from app.kernel.postgres import PrivatePostgres
+from bench.house import house
 from bench.world import BenchWorld
 
 SIZES = (2_000, 20_000, 200_000, 2_000_000)
@@ -48,16 +44,8 @@ BOOKED = text(
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        with PrivatePostgres(folder / "postgres") as server:
-            app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
-            with app.app_context():
-                flask_migrate.upgrade()
-                measure_all()
-                db.session.remove()
-                db.engine.dispose()
+    with house():
+        measure_all()
 
 
 def measure_all() -> None:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
-import flask_migrate
 import paho.mqtt.client as mqtt
 import psycopg
 
-from app import create_app
-from app.kernel.db import db, transaction
-from app.kernel.postgres import PrivatePostgres
+from app.kernel.db import transaction
 from app.kernel.secrets import key_for
+from bench.house import house
 from devices.accounts import LISTENER, listener_account, meter_account, meter_password
 from devices.broker import PrivateBroker
 from devices.rules.topic import SHARDS, shard_of, topics_of_shard
@@ -37,16 +33,11 @@ RUNS = ((1, 60_000), (10, 200_000), (20, 300_000), (100, 300_000))
 class Bench:
     """A database, a broker and two meters in different shards."""
 
-    def __init__(self, folder: Path, opened: ExitStack) -> None:
-        folder.chmod(0o711)
-        server = opened.enter_context(PrivatePostgres(folder / "postgres"))
-        app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
-        with app.app_context():
-            flask_migrate.upgrade()
-            with transaction() as session:
-                for code in CODES:
-                    makers.meter(session, code=code, shard=shard_of(code))
-            db.engine.dispose()
+    def __init__(self, opened: ExitStack) -> None:
+        app, server, folder = opened.enter_context(house())
+        with transaction() as session:
+            for code in CODES:
+                makers.meter(session, code=code, shard=shard_of(code))
         key = key_for("meters", master=app.config["MASTER_KEY"])
         self.passwords = {code: meter_password(key, code, 1) for code in (*CODES, LISTENER)}
         self.broker = opened.enter_context(PrivateBroker(folder / "broker", port=_free_port()))
@@ -91,8 +82,8 @@ class Bench:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, ExitStack() as opened:
-        bench = Bench(Path(name), opened)
+    with ExitStack() as opened:
+        bench = Bench(opened)
         stock = stock_paho(bench)
         print(f"messages/s  stock paho receives, stores nothing {stock:9.0f}   broker {bench.broker.kind}", flush=True)
         everything = bench.listener(f"0-{SHARDS - 1}")

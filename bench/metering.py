@@ -10,19 +10,15 @@ Rates are given a second of this process's processor time, and by the clock, the
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import create_app
 from app.kernel.db import db, transaction
-from app.kernel.postgres import PrivatePostgres
+from bench.house import house
 from devices.metering import SAMPLES, _samples, meter_readings
 from tests import makers
 
@@ -114,15 +110,8 @@ def measure(meter: Meter) -> None:
 
 def main() -> None:
     longest = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        with PrivatePostgres(folder / "postgres", durable=False) as server:
-            app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
-            with app.app_context():
-                flask_migrate.upgrade()
-                run(longest)
-                db.engine.dispose()
+    with house(durable=False):
+        run(longest)
 
 
 def run(longest: int) -> None:

@@ -6,19 +6,15 @@ It is done beside ever more history: O(new readings), not of all.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 
-import flask_migrate
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import create_app
-from app.kernel.db import db, in_transaction
-from app.kernel.postgres import PrivatePostgres
+from app.kernel.db import in_transaction
+from bench.house import house
 from devices.rules import merkle
 from devices.rules.leaf import Leaf, leaf_of
 from devices.sealing import seal_readings
@@ -83,28 +79,19 @@ def floor() -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        with PrivatePostgres(folder / "postgres") as server:
-            app = create_app(SQLALCHEMY_DATABASE_URI=server.url, FOLDER=folder)
-            with app.app_context():
-                flask_migrate.upgrade()
-                meter = in_transaction(lambda session: makers.meter(session, code="bench").id)
-                hashed = floor()
-                print(f"readings/s  only hashed, one core {hashed:9.0f}", flush=True)
-                for portion in range(PORTIONS):
-                    grow(portion, meter)
-                    began = time.perf_counter()
-                    sealed = 0
-                    while more := in_transaction(lambda session: seal_readings(session, at=NOW, key=KEY)):
-                        sealed += more
-                    rate = sealed / (time.perf_counter() - began)
-                    history = portion * PORTION
-                    print(
-                        f"  sealed {sealed} beside {history:8} {rate:9.0f}   of hashing {rate / hashed:.2f}", flush=True
-                    )
-                db.engine.dispose()
+    with house():
+        meter = in_transaction(lambda session: makers.meter(session, code="bench").id)
+        hashed = floor()
+        print(f"readings/s  only hashed, one core {hashed:9.0f}", flush=True)
+        for portion in range(PORTIONS):
+            grow(portion, meter)
+            began = time.perf_counter()
+            sealed = 0
+            while more := in_transaction(lambda session: seal_readings(session, at=NOW, key=KEY)):
+                sealed += more
+            rate = sealed / (time.perf_counter() - began)
+            history = portion * PORTION
+            print(f"  sealed {sealed} beside {history:8} {rate:9.0f}   of hashing {rate / hashed:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,12 @@ from app.kernel.errors import Refusal
 from devices.client import Publisher
 from devices.rules.evidence import Dialect
 from devices.rules.topic import topic_of
+from devices.rules.trace import samples_of_plug
 from devices.simulating.speaking import native_message, tasmota_message
 
 NATIVE_BATCH = 100
 UNDER_WAY = 1000
 SECOND = timedelta(seconds=1)
-
-
-class TraceUnreadable(Refusal):
-    """The file is no power trace; names the line."""
-
-    code = "trace_unreadable"
 
 
 def replay(
@@ -40,10 +35,10 @@ def replay(
     """Publish every sample of ``file`` with the meter's own account; returns how many were delivered.
 
     The whole file is read first, so that a bad line publishes nothing. ``speed`` 0 is as fast as the
-    broker takes it. Errors: ``TraceUnreadable``; ``Refusal`` when the broker does not let us in.
+    broker takes it. Errors: ``InvalidInput``; ``Refusal`` when the broker does not let us in.
     """
-    trace = list(read_trace(file))
-    if start is not None and trace:
+    trace = read_trace(file)
+    if start is not None:
         by = start.replace(tzinfo=FACILITY_ZONE) - trace[0][0]
         trace = [(moment + by, watts) for moment, watts in trace]
     publisher = Publisher(url, username=code, password=password)
@@ -72,18 +67,11 @@ def _wait(publisher: Publisher, *, most_left: int) -> None:
         raise Refusal("MQTT 服务没有在时限内收下读数，请重试：重复的读数只会保存一次。")
 
 
-def read_trace(file: Path) -> Iterator[tuple[datetime, float]]:
-    """``(local time, watts)`` of each line, by time. Errors: ``TraceUnreadable`` with the line's number."""
-    found = []
+def read_trace(file: Path) -> list[tuple[datetime, float]]:
+    """``(moment, watts)`` of each line, by time. Errors: ``InvalidInput`` with the line's number."""
     with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                moment, watts, *_ = line.strip().split(";")
-                parsed = datetime.strptime(moment, "%d/%m/%Y %H:%M:%S").replace(tzinfo=FACILITY_ZONE)
-                found.append((parsed, float(watts)))
-            except ValueError as error:
-                raise TraceUnreadable("第 %(line)s 行无法读取，应为 dd/mm/yyyy HH:MM:SS;W;W。", line=number) from error
-    yield from sorted(found)
+        samples = samples_of_plug(lines.read(), zone=FACILITY_ZONE)
+    return [(sample.taken_at, (sample.power_mw or 0) / 1000) for sample in samples]
 
 
 def _messages(trace: list[tuple[datetime, float]], dialect: Dialect) -> Iterator[tuple[bytes, int, datetime]]:

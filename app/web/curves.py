@@ -16,12 +16,15 @@ from devices.usage import power_curve
 def curve(
     session: Session, *, meter_id: int, within: Interval, reserved: Interval | None = None, points: int = 400
 ) -> dict[str, Any]:
-    """Points, running spans, gaps and thresholds within ``within``.
+    """Points, running spans, gaps and the thresholds that held when ``within`` began.
 
     Where the meter was silent for longer than its profile allows, the line is broken and hatched.
     """
     profile = session.scalars(
-        select(MeterProfile).where(MeterProfile.meter_id == meter_id).order_by(MeterProfile.version.desc()).limit(1)
+        select(MeterProfile)
+        .where(MeterProfile.meter_id == meter_id)
+        .order_by((MeterProfile.valid_from <= within.start).desc(), MeterProfile.valid_from.desc())
+        .limit(1)
     ).one()
     drawn = power_curve(session, meter_id, within, points=points)
     shown: list[tuple[str, float | None]] = []

@@ -40,6 +40,11 @@ class _Line:
         return round(value * 1000)
 
 
+def samples_of_plug(text: str, *, zone: tzinfo) -> list[Sample]:
+    """Every line of ``dd/mm/yyyy HH:MM:SS;W;…``, by time, however long it is. Errors: as :func:`samples_of_csv`."""
+    return sorted((_from_plug(line, zone) for line in _lines(text)), key=lambda one: one.taken_at)
+
+
 def samples_of_csv(text: str, *, zone: tzinfo) -> list[Sample]:
     """Read ``dd/mm/yyyy HH:MM:SS;W;…`` without a heading, or ISO times under ``time,power_w[,energy_wh]``.
 
@@ -48,9 +53,7 @@ def samples_of_csv(text: str, *, zone: tzinfo) -> list[Sample]:
     Shape: ascending, without doubles, at least two.
     Errors: ``InvalidInput`` for the field ``file``, which says the line and what to do about it.
     """
-    lines = [_Line(number, cells) for number, raw in enumerate(text.splitlines(), 1) if (cells := raw.strip())]
-    if not lines:
-        raise InvalidInput("文件是空的，请选择有读数的 CSV 文件。", field="file")
+    lines = _lines(text)
     read: Callable[[_Line, tzinfo], Sample] = _from_plug
     if not PLUG_LINE.match(lines[0].text):
         heading = tuple(name.strip().lower() for name in lines[0].text.split(","))
@@ -72,6 +75,13 @@ def samples_of_csv(text: str, *, zone: tzinfo) -> list[Sample]:
         late = min(number_of[one] for one in found if one - samples[0].taken_at > LONGEST)
         raise InvalidInput("第 %(line)s 行离最早的读数超过一天，请只上传一天的读数。", field="file", line=late)
     return samples
+
+
+def _lines(text: str) -> list[_Line]:
+    lines = [_Line(number, cells) for number, raw in enumerate(text.splitlines(), 1) if (cells := raw.strip())]
+    if not lines:
+        raise InvalidInput("文件是空的，请选择有读数的 CSV 文件。", field="file")
+    return lines
 
 
 def _from_plug(line: _Line, zone: tzinfo) -> Sample:
