@@ -31,9 +31,19 @@ class Page(Generic[Row]):
 def page_of(session: Session, query: Select[Any], *, size: int = PER_PAGE) -> Page[Any]:
     """The page of ``query`` that the address asks for, as entities or rows of one column."""
     count = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-    number = min(max(1, request.args.get("page", 1, type=int)), max(1, -(-count // size)))
+    number = _asked_for(count, size)
     rows = session.scalars(query.limit(size).offset((number - 1) * size)).unique().all()
     return Page(rows, number, count, size)
+
+
+def page_of_list(found: Sequence[Row], *, size: int = PER_PAGE) -> Page[Row]:
+    """The page that the address asks for of what is in memory already."""
+    number = _asked_for(len(found), size)
+    return Page(found[(number - 1) * size : number * size], number, len(found), size)
+
+
+def _asked_for(count: int, size: int) -> int:
+    return min(max(1, request.args.get("page", 1, type=int)), max(1, -(-count // size)))
 
 
 def wanted_file() -> Literal["csv", "xlsx"] | None:

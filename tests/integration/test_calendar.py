@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from app.catalogue.models import Closure
 from app.catalogue.rules.words import ClosureKind
 from app.kernel import clock
 from app.kernel.interval import Interval, local_days
+from app.web.paging import PER_PAGE
 from tests import makers
 from tests.integration import page_world
 from tests.integration.test_pages import client_of
@@ -111,3 +114,19 @@ def test_a_slot_is_found_with_its_price_on_page_and_api(app, world):
     found = client.get("/api/v1/slots", query_string=asked).json
     assert world.equipment.code in [one["equipment"]["code"] for one in found]
     assert all(one["slots"] for one in found)
+
+
+def test_hundreds_of_machines_come_in_pages_that_the_feed_keeps_to(app, session, world):
+    made = {makers.equipment(session, of=world.platform).id for _ in range(2 * PER_PAGE)}
+    session.commit()
+    seen: list[set[int]] = []
+    for number in (1, 2, 3):
+        told = feed(app, world, "member", world.coming.during, page=number)
+        seen.append({int(one) for one in told["live"]} | {int(bar["resourceIds"][0]) for bar in told["events"]})
+        page = client_of(app, world, "member").get(f"/platforms/{world.platform.code}/calendar?page={number}")
+        settings = json.loads(re.search(r'id="calendar-settings">(.*?)</script>', page.text, re.S).group(1))
+        assert seen[-1] <= {int(one["id"]) for one in settings["resources"]}
+        assert len(settings["resources"]) <= PER_PAGE
+        assert f"page={number}" in settings["feed"]
+    assert made <= set().union(*seen)
+    assert not seen[0] & seen[1]

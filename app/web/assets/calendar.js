@@ -43,8 +43,11 @@ async function events({ start, end }) {
   const answer = await fetch(address, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(settings.words.failed);
   const feed = await answer.json();
-  live = feed.live;
-  calendar?.setOption("resources", settings.resources);
+  // New labels draw every row again, so they are set only when a state is another one.
+  if (JSON.stringify(live) !== JSON.stringify(feed.live)) {
+    live = feed.live;
+    calendar?.setOption("resources", settings.resources);
+  }
   const listing = calendar?.getOption("view").startsWith("list");
   drawn = feed.events.map(({ href, move, why, label: said, kind, ...event }) => ({
     ...event, start: shown(event.start), end: shown(event.end),

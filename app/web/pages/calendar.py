@@ -25,6 +25,7 @@ from app.web.access import acting_organization, bounds, requires
 from app.web.formats import said, span, watts
 from app.web.forms import day_in, interval_in
 from app.web.pages.platforms import platform_by
+from app.web.paging import Page, page_of_list
 from app.web.words import state_of
 from devices.usage import live_states, usage_within
 
@@ -53,9 +54,10 @@ def calendar(code: str) -> str:
     day = day_in("day", clock.local_date(clock.now()))
     may_book = current_user.is_authenticated and current_user.may(Permission.RESERVE)
     wanted = request.args.get("q", "").strip()
-    shown = _shown(platform, wanted)
+    page = _shown(platform, wanted)
+    shown = page.rows
     settings = {
-        "feed": url_for(".feed", code=code, q=wanted or None),
+        "feed": url_for(".feed", code=code, q=wanted or None, page=page.number),
         "book": url_for("reservations.new") if may_book else None,
         "view": VIEWS.get(request.args.get("view", ""), VIEWS["day"]),
         "date": clock.local_midnight(day).isoformat(),
@@ -103,6 +105,7 @@ def calendar(code: str) -> str:
         day=day,
         listed=_listed(shown, rows),
         may_book=may_book,
+        page=page,
         q=wanted,
     )
 
@@ -115,7 +118,7 @@ def feed(code: str) -> Response:
     within = interval_in("from", "to")
     if within.duration > LONGEST_VIEW:
         raise InvalidInput("一次最多查看 %(days)s 天。", field="to", days=LONGEST_VIEW.days)
-    shown = _shown(platform, request.args.get("q", "").strip())
+    shown = _shown(platform, request.args.get("q", "").strip()).rows
     by_id = {equipment.id: equipment for equipment in shown}
     seen = [
         _reservation_bar(row, by_id[row.equipment_id], organization)
@@ -139,14 +142,17 @@ def feed(code: str) -> Response:
     return jsonify(events=seen, live=live)
 
 
-def _shown(platform: Platform, wanted: str) -> list[Equipment]:
-    """The platform's machines, or those whose name or code has what is searched for."""
+def _shown(platform: Platform, wanted: str) -> Page[Equipment]:
+    """A page of the platform's machines, or of those whose name or code has what is searched for."""
     words = wanted.casefold()
-    return [
-        one
-        for one in platform.equipment
-        if not words or any(words in text.casefold() for text in (one.name_zh, one.name_en, one.code, one.kind_label))
-    ]
+    return page_of_list(
+        [
+            one
+            for one in platform.equipment
+            if not words
+            or any(words in text.casefold() for text in (one.name_zh, one.name_en, one.code, one.kind_label))
+        ]
+    )
 
 
 def _usage_bars(platform: Platform, equipment_ids: list[int], within: Interval) -> list[dict[str, Any]]:
