@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import click
 import flask_migrate
 from flask import Flask, current_app
+from sqlalchemy.exc import OperationalError
 
 from app.demo import DEMO_ACCOUNTS, DEMO_PASSWORD, seed_demo
 from app.kernel import clock
@@ -114,7 +115,7 @@ def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
         _step("网站 / web", lambda: _wait_for_web(host, port, stop, children[0]))
         if not stop.is_set():
             _welcome(host, port, demo=demo)
-        _watch(app, stop, children, environment, broker)
+        _watch(app, stop, children, environment, postgres, broker)
     finally:
         click.echo("\n正在停止 / stopping …")
         for child in reversed(children):
@@ -146,11 +147,19 @@ def _children(folder: Path, host: str, port: int, *, demo: bool) -> list[Child]:
 
 
 def _watch(
-    app: Flask, stop: threading.Event, children: list[Child], environment: dict[str, str], broker: PrivateBroker | None
+    app: Flask,
+    stop: threading.Event,
+    children: list[Child],
+    environment: dict[str, str],
+    postgres: PrivatePostgres | None,
+    broker: PrivateBroker | None,
 ) -> None:
     """Until somebody wants to stop: start anew what ended, and tell the broker of new or revoked accounts."""
     accounts = _accounts(app)  # all of them each second: a thousand take 30 ms, and no notice of a change can get lost
     while not stop.wait(WATCH_S):
+        if postgres is not None and postgres.process_id is None:
+            postgres.start()
+            click.echo("PostgreSQL 已退出，重新启动 / the database ended, starting anew")
         for child in children:
             if child.process is not None and child.process.poll() is not None:
                 if time.monotonic() - child.started < STEADY_S:
@@ -159,9 +168,10 @@ def _watch(
                 child.start(environment)
         if broker is not None and broker.revive(accounts):
             click.echo("MQTT 已退出，重新启动 / the broker ended, starting anew")
-        if broker is not None and (now := _accounts(app)) != accounts:
-            accounts = now
-            broker.replace_accounts(accounts)
+        with suppress(OperationalError):  # while the database is away, the known accounts hold
+            if broker is not None and (now := _accounts(app)) != accounts:
+                accounts = now
+                broker.replace_accounts(accounts)
 
 
 def _accounts(app: Flask) -> list[Account]:
