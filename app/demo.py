@@ -158,18 +158,25 @@ def _priced(session: Session, *, at: datetime) -> None:
     for equipment in session.scalars(select(Equipment).where(Equipment.charge_unit == "hour")):
         one = figures[equipment.code]
         for customer, share in ((CustomerClass.EXTERNAL, 1), (CustomerClass.INTERNAL, 0)):
+            rate = Decimal(one["rate_yuan"]) * share
             session.add(
                 Tariff(
+                    platform_id=equipment.platform_id,
                     equipment_id=equipment.id,
                     customer_class=customer,
                     days=Range(OPERATING_SINCE, None),
-                    rate_yuan=Decimal(one["rate_yuan"]) * share,
-                    setup_fee=Money.of(Decimal(one["setup_fee_yuan"]) * share),
-                    minimum_hours=Decimal(one["min_billable_qty"]),
-                    increment_s=360,
-                    tax_rate=Decimal("0.06"),
+                    terms={
+                        "charge_mode": "usage",
+                        "unit": "hour",
+                        "rate": str(rate),
+                        "setup_fee": str(Money.of(Decimal(one["setup_fee_yuan"]) * share)),
+                        "minimum_charge": str(Money.rounded(rate * Decimal(one["min_billable_qty"]))),
+                        "increment_minutes": 6,
+                        "increment_rounding": "up",
+                        "vat_rate": "0.06",
+                        "price_includes_vat": one["rate_includes_vat"],
+                    },
                     tax_code=TAX_CODE,
-                    includes_tax=one["rate_includes_vat"],
                     category=RevenueCategory.INSTRUMENT_SHARING,
                     illustrative=True,
                     created_at=at,

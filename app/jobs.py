@@ -24,13 +24,23 @@ from app.catalogue.special_days import seed_special_days
 from app.identity.mailing import send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
+from app.kernel.long_work import Step, advance
 from app.kernel.secrets import key_for
 from app.letters import letter_for
 from billing.assessing import assess_platform
-from billing.charging import charge_usage
+from billing.charging import charge_unused, charge_usage
 from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
+from billing.closing import KIND as PERIOD_CLOSE
+from billing.closing import close_portion
+from billing.deposits import release_holds
+from billing.journal import post_documents
+from billing.paying import settle_from_deposits
+from billing.printing import print_month
 from billing.recognizing import recognize_revenue
+from billing.red_letters import expire_red_requests
+from billing.reminding import remind_of_due
+from billing.sharing import propose_shares
 from devices.entering import book_silent_use
 from devices.interlocking import decide_power
 from devices.metering import meter_readings
@@ -69,6 +79,10 @@ def charging(session: Session, at: datetime) -> int:
     return charge_usage(session, until=at, at=at, limit=PORTION)
 
 
+def charging_unused(session: Session, at: datetime) -> int:
+    return charge_unused(session, at=at, limit=PORTION)
+
+
 def charging_services(session: Session, at: datetime) -> int:
     return charge_services(session, until=at, at=at, limit=PORTION)
 
@@ -79,6 +93,31 @@ def charging_fees(session: Session, at: datetime) -> int:
 
 def recognizing(session: Session, at: datetime) -> int:
     return recognize_revenue(session, at=at, limit=PORTION)
+
+
+def posting(session: Session, at: datetime) -> int:
+    return post_documents(session, at=at, limit=PORTION)
+
+
+def settling_from_deposits(session: Session, at: datetime) -> int:
+    return settle_from_deposits(session, at=at, limit=PORTION)
+
+
+def releasing_holds(session: Session, at: datetime) -> int:
+    return release_holds(session, at=at, limit=PORTION)
+
+
+def reminding_of_due(session: Session, at: datetime) -> int:
+    return remind_of_due(session, at=at, limit=PORTION)
+
+
+def proposing_shares(session: Session, at: datetime) -> int:
+    propose_shares(session, at=at)
+    return 0
+
+
+def expiring_red_requests(session: Session, at: datetime) -> int:
+    return expire_red_requests(session, at=at)
 
 
 def assessing(session: Session, at: datetime) -> int:
@@ -156,6 +195,14 @@ def sealing(session: Session, at: datetime) -> int:
     return seal_readings(session, at=at, key=key_for("seals", master=current_app.config["MASTER_KEY"]))
 
 
+STEPS: dict[str, Step] = {PERIOD_CLOSE: close_portion, "invoice_pdfs": print_month}
+"""How each kind of long work does one portion."""
+
+
+def long_work(session: Session, at: datetime) -> int:
+    return advance(session, STEPS, at=at)
+
+
 TIMETABLE = (
     Job("preparing months", timedelta(hours=6), preparing_months),
     Job("knowing holidays", timedelta(hours=12), knowing_holidays),
@@ -172,10 +219,18 @@ TIMETABLE = (
     Job("reminding of expiry", timedelta(hours=1), reminding_of_expiry),
     Job("mailing", timedelta(seconds=10), mailing, portion=1),
     Job("charging", timedelta(seconds=3), charging),
+    Job("charging what was not used", timedelta(minutes=1), charging_unused),
     Job("charging commissioned work", timedelta(seconds=5), charging_services),
     Job("charging missed slots", timedelta(minutes=1), charging_fees),
     Job("recognizing", timedelta(seconds=5), recognizing),
+    Job("posting", timedelta(seconds=5), posting),
+    Job("settling from deposits", timedelta(seconds=15), settling_from_deposits),
+    Job("releasing holds", timedelta(seconds=30), releasing_holds),
+    Job("reminding of due invoices", timedelta(hours=1), reminding_of_due),
+    Job("proposing shares", timedelta(minutes=10), proposing_shares),
+    Job("expiring red requests", timedelta(minutes=1), expiring_red_requests),
     Job("assessing", timedelta(seconds=15), assessing),
+    Job("long work", timedelta(seconds=1), long_work, portion=1),
 )
 
 

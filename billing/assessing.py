@@ -133,6 +133,8 @@ def _document(entries: Sequence[RevenueEntry], paid: Sequence[told.Payment]) -> 
                 amount_includes_tax=True,
                 customer_relation=entry.relation,
                 no_show_fee=entry.no_show_fee,
+                without_tax=entry.net_fen,
+                service_on=entry.served_on,
                 ref=str(entry.invoice_line_id),
             )
             for entry in entries

@@ -1,155 +1,145 @@
-"""Price every finished session, and again when the session changes, until an invoice takes it."""
+"""Price every case of use that is complete, and again when its sessions change, until an invoice takes it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import CompoundSelect, delete, or_, select, union_all
+from sqlalchemy import Select, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.booking.services import commissioned
+from app.booking.slots import reservations_under_way, unused_reservations
 from app.catalogue.models import ChargeUnit, Equipment
-from app.catalogue.rules.customer import CustomerRelation, class_of
+from app.catalogue.rules.customer import CustomerRelation
 from app.kernel import clock
-from billing.models import Charge, ChargeProblem, Tariff
-from billing.rules.charge import ChargeLine, charge_lines
-from billing.tariffs import PriceList, price_of
-from devices.rules.usage import Usage
+from app.kernel.interval import Interval
+from billing.charge_rows import Priceable
+from billing.gathering import Case, cases_of_reservations, cases_of_usage
+from billing.models import Charge, SettledSession, Tariff, UseSettlement
+from billing.rules.pricing.terms import ChargeMode, terms_of
+from billing.rules.words import ChargeState
+from billing.settling import WAITING, Problem, settle
+from billing.tariffs import PriceList
 from devices.usage import finished_usage, reviewed_sessions
 
-
-class Problem(StrEnum):
-    """Why a session has no charge."""
-
-    NO_ORGANIZATION = "no_organization"
-    NO_TARIFF = "no_tariff"
-    UNIT_NEEDS_QUANTITY = "unit_needs_quantity"
-    OWN_USE = "own_use"
-    FREE = "free"
-    COMMISSIONED = "commissioned"
-    NEEDS_REVIEW = "needs_review"
-
-
-WAITING = frozenset({Problem.NO_ORGANIZATION, Problem.NO_TARIFF, Problem.UNIT_NEEDS_QUANTITY, Problem.NEEDS_REVIEW})
-"""What a person has to look at. The others are settled as they are: commissioned work is paid by its quote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    tariff: Tariff
-    relation: CustomerRelation
-    organization_id: int
+UNUSED_SINCE, UNUSED_AFTER = timedelta(days=40), timedelta(hours=1)
+"""How far back reservations without use are looked for, and how long a meter may take to tell of some."""
 
 
 def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int = 500) -> int:
-    """Charge every session that ended by ``until`` and is not charged as it now stands.
+    """Charge every case whose use ended by ``until`` and that is not charged as it now stands.
 
-    Running it again charges nothing twice. What cannot be priced goes to the problem queue and is
-    left there until the session or the tariffs change, or a person has accepted the session.
-    O(sessions that are new or changed).
+    Running it again charges nothing twice. What cannot be priced waits as a settlement with its reason,
+    until its sessions or the tariffs change, or a person has accepted the sessions.
+    O(sessions of cases that are new or changed). Returns how many sessions it settled.
     """
-    settled: CompoundSelect[Any] = union_all(
-        select(Charge.usage_session_id, Charge.session_fingerprint),
-        select(ChargeProblem.usage_session_id, ChargeProblem.session_fingerprint).where(
-            or_(
-                ChargeProblem.reason != Problem.NEEDS_REVIEW,
-                ChargeProblem.usage_session_id.not_in(reviewed_sessions()),
-            )
-        ),
-    )
-    found = finished_usage(session, until=until, settled=settled, limit=limit)
-    if not found:
+    found = finished_usage(session, until=until, settled=_settled(), under_way=reservations_under_way(at), limit=limit)
+    cases = cases_of_usage(session, found, at=at) if found else []
+    _settle_all(session, cases, at=at)
+    return sum(len(one.sessions) for one in cases)
+
+
+def charge_unused(session: Session, *, at: datetime, limit: int = 500) -> int:
+    """Charge reservations without use where the price asks for it: by the reserved time, or a fee.
+
+    O(reservations of such equipment in the last forty days). Running it again charges nothing twice.
+    """
+    equipment_ids = _charged_without_use(session, at)
+    if not equipment_ids:
         return 0
-    ids = [usage.session_id for usage in found]
-    session.execute(delete(Charge).where(Charge.usage_session_id.in_(ids)))
-    session.execute(delete(ChargeProblem).where(ChargeProblem.usage_session_id.in_(ids)))
-    equipment_ids = {usage.equipment_id for usage in found}
-    equipment = {one.id: one for one in session.scalars(select(Equipment).where(Equipment.id.in_(equipment_ids)))}
-    prices = PriceList(session, equipment_ids)
-    quoted = commissioned(session, [one.reservation_id for one in found if one.reservation_id is not None])
-    for usage in found:
-        one = equipment[usage.equipment_id]
-        terms = Problem.COMMISSIONED if usage.reservation_id in quoted else _terms(prices, usage, one)
-        session.add_all(_priced(usage, one, terms, at=at))
-    session.flush()
+    known = select(UseSettlement.reservation_id).where(UseSettlement.reservation_id.is_not(None))
+    found = unused_reservations(
+        session,
+        equipment_ids,
+        within=Interval(at - UNUSED_SINCE, at - UNUSED_AFTER),
+        apart_from=known,
+        limit=limit,
+    )
+    _settle_all(session, cases_of_reservations(session, found, at=at), at=at)
     return len(found)
 
 
 def reconsider_problems(session: Session, *, platform_id: int) -> None:
     """Try this platform's problems again, after a tariff was added."""
-    session.execute(delete(ChargeProblem).where(ChargeProblem.platform_id == platform_id))
+    session.execute(
+        delete(UseSettlement).where(
+            UseSettlement.platform_id == platform_id,
+            or_(UseSettlement.status.in_(WAITING), UseSettlement.reason == Problem.OWN_USE),
+        )
+    )
 
 
-def _terms(prices: PriceList, usage: Usage, equipment: Equipment) -> Terms | Problem:
-    if usage.needs_review:
+def _settled() -> Select[int, str]:
+    """(usage_session_id, fingerprint) of what needs no other look."""
+    return (
+        select(SettledSession.usage_session_id, SettledSession.session_fingerprint)
+        .join(UseSettlement, UseSettlement.id == SettledSession.use_settlement_id)
+        .where(
+            or_(
+                UseSettlement.reason != Problem.NEEDS_REVIEW,
+                SettledSession.reviewed,
+                SettledSession.usage_session_id.not_in(reviewed_sessions()),
+            )
+        )
+    )
+
+
+def _settle_all(session: Session, cases: Sequence[Case], *, at: datetime) -> None:
+    """Settle these cases anew; what is invoiced of them stays, and only the difference is added."""
+    if not cases:
+        return
+    _take_back(session, cases)
+    equipment = {one.equipment.id: one.equipment for one in cases}
+    prices = PriceList(session, equipment.values())
+    quoted = commissioned(session, [one.reservation_id for one in cases if one.reservation_id is not None])
+    settle(session, [(case, _terms(prices, case, quoted)) for case in cases], at=at)
+
+
+def _take_back(session: Session, cases: Sequence[Case]) -> None:
+    invoiced = exists().where(Charge.use_settlement_id == UseSettlement.id, Charge.state == ChargeState.INVOICED)
+    session.execute(
+        delete(UseSettlement).where(
+            or_(
+                UseSettlement.reservation_id.in_([one.reservation_id for one in cases if one.reservation_id]),
+                UseSettlement.usage_session_id.in_([run.session_id for one in cases for run in one.sessions]),
+            ),
+            ~invoiced,
+        )
+    )
+
+
+def _terms(prices: PriceList, case: Case, quoted: Mapping[int, int]) -> Priceable | Problem:
+    if case.reservation_id in quoted:
+        return Problem.COMMISSIONED
+    if any(one.needs_review for one in case.sessions):
         return Problem.NEEDS_REVIEW
-    if usage.organization_id is None:
+    if case.organization_id is None:
         return Problem.NO_ORGANIZATION
-    day = clock.local_date(usage.when.start)
-    relation = prices.relation(equipment.platform_id, usage.organization_id, day)
-    tariff = prices.tariff(equipment.id, class_of(relation), day)
+    tariff, relation = prices.tariff_for(case.equipment, case.organization_id, clock.local_date(case.day))
     if tariff is not None:
-        return Terms(tariff, relation, usage.organization_id)
+        return Priceable(tariff, prices.terms(tariff), relation, case.organization_id)
     if relation is CustomerRelation.OWN_USE:
         return Problem.OWN_USE
-    return Problem.NO_TARIFF if equipment.charge_unit is ChargeUnit.HOUR else Problem.UNIT_NEEDS_QUANTITY
+    return Problem.NO_TARIFF if case.equipment.charge_unit is ChargeUnit.HOUR else Problem.UNIT_NEEDS_QUANTITY
 
 
-def _priced(
-    usage: Usage, equipment: Equipment, terms: Terms | Problem, *, at: datetime
-) -> Sequence[Charge | ChargeProblem]:
-    """The charges of one session, or why there are none."""
-    if isinstance(terms, Terms):
-        lines = charge_lines(usage.when.duration, price_of(terms.tariff))
-        if lines:
-            return [_row(usage, equipment, terms, line, at=at) for line in lines]
-    return [
-        ChargeProblem(
-            usage_session_id=usage.session_id,
-            session_fingerprint=usage.fingerprint,
-            platform_id=equipment.platform_id,
-            reason=terms.value if isinstance(terms, Problem) else Problem.FREE.value,
-            noted_at=at,
-        )
+def _charged_without_use(session: Session, at: datetime) -> set[int]:
+    """Equipment whose price asks something of a reservation that was not used."""
+    asking = [
+        tariff
+        for tariff in session.scalars(select(Tariff))
+        if (terms := terms_of(tariff.terms)).mode is not ChargeMode.USAGE or terms.cancellation or terms.no_show
     ]
-
-
-def _row(usage: Usage, equipment: Equipment, terms: Terms, line: ChargeLine, *, at: datetime) -> Charge:
-    return Charge(
-        usage_session_id=usage.session_id,
-        session_fingerprint=usage.fingerprint,
-        platform_id=equipment.platform_id,
-        organization_id=terms.organization_id,
-        equipment_id=equipment.id,
-        tariff_id=terms.tariff.id,
-        kind=line.kind,
-        quantity=line.quantity,
-        unit_price=line.unit_price,
-        net_fen=line.amount.net,
-        tax_fen=line.amount.tax,
-        gross_fen=line.amount.gross,
-        tax_rate=terms.tariff.tax_rate,
-        tax_code=terms.tariff.tax_code,
-        category=terms.tariff.category,
-        relation=terms.relation,
-        inputs={
-            "started_at": usage.when.start.isoformat(),
-            "ended_at": usage.when.end.isoformat(),
-            "running_s": int(usage.running.total_seconds()),
-            "energy_mwh": usage.energy_mwh,
-            "gap_s": int(usage.gap.total_seconds()),
-            "evidence": usage.evidence.value,
-            "readings": usage.readings_count,
-            "readings_digest": usage.readings_digest,
-            "profile_version": usage.profile_version,
-            "rule_version": usage.rule_version,
-        },
-        explanation_zh=line.explanation_zh,
-        explanation_en=line.explanation_en,
-        served_at=usage.when.start,
-        charged_at=at,
-    )
+    found: set[int] = set()
+    for tariff in asking:
+        found.update(
+            session.scalars(
+                select(Equipment.id).where(
+                    Equipment.platform_id == tariff.platform_id,
+                    *(() if tariff.equipment_id is None else (Equipment.id == tariff.equipment_id,)),
+                    *(() if tariff.equipment_kind is None else (Equipment.kind == tariff.equipment_kind,)),
+                )
+            )
+        )
+    return found

@@ -14,7 +14,8 @@ from app.catalogue.platforms import relation_of
 from app.catalogue.rules.customer import CustomerRelation, class_of
 from app.kernel.clock import local_date
 from billing.models import Charge
-from billing.rules.charge import plain
+from billing.rules.figures import plain
+from billing.rules.pricing.terms import terms_of
 from billing.rules.tax import taxed
 from billing.rules.words import ChargeKind, ChargeState
 from billing.tariffs import tariff_on
@@ -49,12 +50,21 @@ def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | None:
     relation = relation_of(session, platform_id=due.platform_id, organization_id=due.organization_id, on=day)
     if relation is CustomerRelation.OWN_USE:
         return None
-    tariff = tariff_on(session, equipment_id=due.equipment_id, customer_class=class_of(relation), on=day)
+    equipment = session.get_one(Equipment, due.equipment_id)
+    tariff = tariff_on(
+        session,
+        equipment=equipment,
+        customer_class=class_of(relation),
+        on=day,
+        organization_id=due.organization_id,
+    )
     if tariff is None:
         return None  # nobody has said yet how this equipment is taxed; asked again when somebody has
-    amount = taxed(due.fee.yuan, rate=tariff.tax_rate, includes_tax=True)
-    equipment = session.get_one(Equipment, due.equipment_id)
-    fee, tax, percent = f"{amount.gross.yuan:,.2f}", f"{amount.tax.yuan:,.2f}", plain(tariff.tax_rate * 100)
+    terms = terms_of(tariff.terms)
+    if terms.no_show is not None:
+        return None  # the price has a rule of its own for missed slots (billing.charging.charge_unused)
+    amount = taxed(due.fee.yuan, rate=terms.vat_rate, includes_tax=True)
+    fee, tax, percent = f"{amount.gross.yuan:,.2f}", f"{amount.tax.yuan:,.2f}", plain(terms.vat_rate * 100)
     return Charge(
         conduct_entry_id=due.entry_id,
         platform_id=due.platform_id,
@@ -62,15 +72,16 @@ def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | None:
         equipment_id=due.equipment_id,
         kind=ChargeKind.NO_SHOW,
         quantity=Decimal(1),
+        unit="次",
         unit_price=due.fee.yuan,
         net_fen=amount.net,
         tax_fen=amount.tax,
         gross_fen=amount.gross,
-        tax_rate=tariff.tax_rate,
+        tax_rate=terms.vat_rate,
         tax_code=tariff.tax_code,
         category=tariff.category,
         relation=relation,
-        inputs={"reservation_id": due.reservation_id, "unit": "次", "fee": str(due.fee.yuan)},
+        inputs={"reservation_id": due.reservation_id, "fee": str(due.fee.yuan)},
         explanation_zh=f"预约 #{due.reservation_id}（{equipment.name_zh}）爽约："
         f"1 次 × ¥{fee}（含 {percent} % 税 ¥{tax}）",
         explanation_en=f"Reservation #{due.reservation_id} ({equipment.name_en}) was not used: 1 × ¥{fee}"

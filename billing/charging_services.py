@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.booking.rules.service import AgreedLine, SignedRequest
 from app.booking.services import signed_requests
+from app.catalogue.models import Equipment
 from app.catalogue.platforms import relation_of
 from app.catalogue.rules.customer import CustomerRelation, class_of
 from app.kernel.clock import local_date
 from billing.models import Charge, ServiceSettlement
 from billing.rules.service import CATEGORIES, TAX_CODE, UNITS, service_line
+from billing.rules.words import ChargeKind
 from billing.tariffs import tariff_on
 
 
@@ -43,7 +45,8 @@ def _charges(session: Session, request: SignedRequest, *, at: datetime) -> list[
 def _tax_code(session: Session, request: SignedRequest, relation: CustomerRelation, day: date) -> str:
     if request.equipment_id is None:
         return TAX_CODE
-    tariff = tariff_on(session, equipment_id=request.equipment_id, customer_class=class_of(relation), on=day)
+    equipment = session.get_one(Equipment, request.equipment_id)
+    tariff = tariff_on(session, equipment=equipment, customer_class=class_of(relation), on=day)
     return TAX_CODE if tariff is None else tariff.tax_code
 
 
@@ -57,8 +60,9 @@ def _row(
         platform_id=request.platform_id,
         organization_id=request.organization_id,
         equipment_id=request.equipment_id,
-        kind=told.kind,
+        kind=ChargeKind.SERVICE,
         quantity=told.quantity,
+        unit=UNITS[line.unit][0],
         unit_price=told.unit_price,
         net_fen=told.amount.net,
         tax_fen=told.amount.tax,
@@ -70,7 +74,6 @@ def _row(
         inputs={
             "title": request.title,
             "label": line.label,
-            "unit": UNITS[line.unit][0],
             "quote_version": request.quote_version,
             "position": line.position,
             "signed_at": request.signed_at.isoformat(),

@@ -6,37 +6,45 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import ZERO, Money
 from billing.invoicing import invoice_or_refuse, number_and_issue
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceLine, RedRequest, RedRequestLine, TaxInvoice
+from billing.rules.red_letter import OPEN
 from billing.rules.tax import Taxed, credited
 from billing.rules.words import InvoiceKind, InvoiceState
 
 
 def credit(
-    session: Session, invoice_id: int, *, amounts: Mapping[int, Money], reason: str, by: int, at: datetime
+    session: Session,
+    invoice_id: int,
+    *,
+    amounts: Mapping[int, Money],
+    reason: str,
+    by: int,
+    at: datetime,
+    red_request_id: int | None = None,
 ) -> Invoice:
     """Issue a credit note that takes back ``amounts`` (tax included) of these invoice lines.
 
-    Together the notes against a line never exceed it, and the one that takes the rest takes its last
-    fen of tax too. The original stays as it is.
+    Together the notes against a line, and what open red requests hold of it, never exceed it; the note that
+    takes the rest takes its last fen of tax too. The original stays as it is. Where a tax invoice is recorded,
+    only a red request whose red letters are recorded comes to a note: ``red_request_id``.
 
-    Errors: ``InvalidInput`` for no reason, no amount, a line of another invoice or more than is left.
+    Errors: ``InvalidInput`` for no reason, no amount, a line of another invoice or more than is left;
+    ``Conflict`` where it has to go by a red request.
     """
-    invoice = invoice_or_refuse(session, invoice_id)
-    if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
-        raise Conflict("只能对已开具的结算单开具红字单。")
+    invoice = creditable(session, invoice_id)
+    if red_request_id is None and has_tax_invoice(session, invoice_id):
+        raise Conflict("这张结算单已登记数电票，只能先申请红字、登记红字发票号码，再冲减。")
     if not reason.strip():
         raise InvalidInput("请填写红冲原因。", field="reason")
+    wanted = wanted_amounts(session, invoice, amounts, but=red_request_id)
     lines = {line.id: line for line in invoice.lines}
-    wanted = {line_id: amount for line_id, amount in amounts.items() if amount}
-    if not wanted or not wanted.keys() <= lines.keys():
-        raise InvalidInput("请至少填写一行要红冲的金额。", field="amounts")
     left = what_is_left(session, invoice)
     note = Invoice(
         platform_id=invoice.platform_id,
@@ -54,19 +62,64 @@ def credit(
     )
     for position, (line_id, gross) in enumerate(sorted(wanted.items()), start=1):
         line, (net_left, gross_left) = lines[line_id], left[line_id]
-        if not ZERO < gross <= gross_left:
-            raise InvalidInput(
-                "第 %(position)s 行最多可红冲 ¥%(left)s。",
-                field="amounts",
-                position=line.position,
-                left=str(gross_left),
-            )
         part = credited(gross, rate=line.tax_rate, net_left=net_left, gross_left=gross_left)
         note.lines.append(_mirror(position, line, part))
     session.add(note)
     session.flush()
     number_and_issue(session, note, by=by, at=at)
     return note
+
+
+def creditable(session: Session, invoice_id: int) -> Invoice:
+    """An issued invoice with its row locked: whoever takes back from it next waits. Errors: ``Conflict``."""
+    invoice = invoice_or_refuse(session, invoice_id)
+    if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
+        raise Conflict("只能对已开具的结算单开具红字单。")
+    return invoice
+
+
+def wanted_amounts(
+    session: Session, invoice: Invoice, amounts: Mapping[int, Money], *, but: int | None = None
+) -> dict[int, Money]:
+    """What is to be taken back, without the lines of nothing.
+
+    Errors: ``InvalidInput`` for nothing, a line of another invoice, or more than is left and not held (but by the
+    red request ``but``).
+    """
+    lines = {line.id: line for line in invoice.lines}
+    wanted = {line_id: amount for line_id, amount in amounts.items() if amount}
+    if not wanted or not wanted.keys() <= lines.keys():
+        raise InvalidInput("请至少填写一行要红冲的金额。", field="amounts")
+    free = free_to_credit(session, invoice, but=but)
+    for line_id, gross in sorted(wanted.items()):
+        if not ZERO < gross <= free[line_id]:
+            raise InvalidInput(
+                "第 %(position)s 行最多可红冲 ¥%(left)s。",
+                field="amounts",
+                position=lines[line_id].position,
+                left=str(free[line_id]),
+            )
+    return wanted
+
+
+def has_tax_invoice(session: Session, invoice_id: int) -> bool:
+    """Whether a tax invoice is recorded for it."""
+    query = select(exists().where(TaxInvoice.invoice_id == invoice_id, TaxInvoice.withdrawn_at.is_(None)))
+    return bool(session.scalar(query))
+
+
+def free_to_credit(session: Session, invoice: Invoice, *, but: int | None = None) -> dict[int, Money]:
+    """Gross of each line that neither a credit note has taken back nor an open red request holds (but ``but``)."""
+    holding = (
+        select(RedRequestLine.invoice_line_id, func.sum(RedRequestLine.gross_fen))
+        .join(RedRequest, RedRequest.id == RedRequestLine.red_request_id)
+        .where(RedRequest.invoice_id == invoice.id, RedRequest.state.in_(OPEN))
+        .group_by(RedRequestLine.invoice_line_id)
+    )
+    if but is not None:
+        holding = holding.where(RedRequest.id != but)
+    held: dict[int, Money] = dict(session.execute(holding).all())
+    return {line_id: gross - held.get(line_id, ZERO) for line_id, (_, gross) in what_is_left(session, invoice).items()}
 
 
 def what_is_left(session: Session, invoice: Invoice) -> dict[int, tuple[Money, Money]]:

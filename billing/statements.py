@@ -15,13 +15,21 @@ from app.kernel.errors import NotFound
 from app.kernel.interval import local_month
 from app.kernel.money import ZERO, Money, total
 from billing.assessing import judge_platform
-from billing.charging import WAITING
 from billing.correcting import what_is_left
-from billing.models import Charge, ChargeProblem, Invoice, InvoiceLine, Payment, RevenueEntry
+from billing.models import (
+    Charge,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    RevenueEntry,
+    SettledSession,
+    UseSettlement,
+)
 from billing.paying import amount_due
 from billing.rules.grant import Grant, Step
 from billing.rules.revenue import Entry, RevenueYear
 from billing.rules.words import ChargeState, InvoiceKind, RevenueCategory
+from billing.settling import WAITING
 from devices import usage as door
 from devices.rules.usage import Usage
 
@@ -54,15 +62,16 @@ class FirmMonth:
     @property
     def ready(self) -> bool:
         """Whether an invoice can be issued: something is approved and nothing waits for review."""
-        return self.count(ChargeState.APPROVED) > 0 and self.count(ChargeState.PROPOSED) == 0
+        open_ = self.count(ChargeState.PROPOSED) + self.count(ChargeState.DISPUTED)
+        return self.count(ChargeState.APPROVED) > 0 and open_ == 0
 
 
 @dataclass(frozen=True, slots=True)
 class MonthReview:
-    """A platform's month: each firm's charges, and the sessions that wait for a person."""
+    """A platform's month: each firm's charges, and the cases that wait for a person."""
 
     firms: Sequence[FirmMonth]
-    problems: Sequence[tuple[ChargeProblem, Usage]]
+    problems: Sequence[UseSettlement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,29 +165,55 @@ def month_review(session: Session, *, platform_id: int, month: date) -> MonthRev
     for charge in charges:
         firms.setdefault(charge.organization_id, []).append(charge)
     problems = session.scalars(
-        select(ChargeProblem).where(ChargeProblem.platform_id == platform_id, ChargeProblem.reason.in_(WAITING))
+        select(UseSettlement)
+        .where(
+            UseSettlement.platform_id == platform_id,
+            UseSettlement.status.in_(WAITING),
+            UseSettlement.used_from >= span.start,
+            UseSettlement.used_from < span.end,
+        )
+        .options(joinedload(UseSettlement.equipment), selectinload(UseSettlement.sessions))
+        .order_by(UseSettlement.used_from, UseSettlement.id)
     ).all()
-    used = door.usages_by_id(session, [problem.usage_session_id for problem in problems])
-    waiting = [(problem, used[problem.usage_session_id]) for problem in problems]
     return MonthReview(
         firms=sorted(
             (FirmMonth(own[0].organization, own) for own in firms.values()), key=lambda f: f.organization.name
         ),
-        problems=sorted(
-            ((problem, usage) for problem, usage in waiting if span.contains(usage.when.start)),
-            key=lambda pair: pair[1].when.start,
-        ),
+        problems=problems,
     )
 
 
 def charges_of_sessions(session: Session, session_ids: Collection[int]) -> dict[int, list[Charge]]:
     """The charges of each usage session that has some. One query."""
     found: dict[int, list[Charge]] = {}
-    for charge in session.scalars(
-        select(Charge).where(Charge.usage_session_id.in_(session_ids)).order_by(Charge.usage_session_id, Charge.id)
-    ):
-        found.setdefault(charge.usage_session_id or 0, []).append(charge)
+    rows = session.execute(
+        select(SettledSession.usage_session_id, Charge)
+        .join(Charge, Charge.use_settlement_id == SettledSession.use_settlement_id)
+        .where(SettledSession.usage_session_id.in_(session_ids))
+        .order_by(SettledSession.usage_session_id, Charge.use_settlement_id, Charge.position)
+    )
+    for session_id, charge in rows:
+        found.setdefault(session_id, []).append(charge)
     return found
+
+
+def settlement_of_session(session: Session, session_id: int) -> UseSettlement | None:
+    """What the case that a run belongs to last came to, if it was looked at."""
+    return session.scalar(
+        select(UseSettlement)
+        .join(SettledSession, SettledSession.use_settlement_id == UseSettlement.id)
+        .where(SettledSession.usage_session_id == session_id)
+        .order_by(UseSettlement.sequence.desc())
+        .limit(1)
+    )
+
+
+def sessions_of_charge(session: Session, charge: Charge) -> list[Usage]:
+    """The runs that a charge of use rests on, by start."""
+    ids = session.scalars(
+        select(SettledSession.usage_session_id).where(SettledSession.use_settlement_id == charge.use_settlement_id)
+    ).all()
+    return sorted(door.usages_by_id(session, ids).values(), key=lambda one: one.when)
 
 
 def charges_of_request(session: Session, request_id: int) -> Sequence[Charge]:
@@ -217,7 +252,7 @@ def evidence_path(session: Session, line_id: int) -> EvidencePath:
     if charge.service_request_id is not None:
         used = use_of_request(session, charge.service_request_id)
     else:
-        used = list(door.usages_by_id(session, [charge.usage_session_id or 0]).values())
+        used = sessions_of_charge(session, charge)
     revenue = session.scalar(select(RevenueEntry).where(RevenueEntry.invoice_line_id == line_id))
     return EvidencePath(line, credited, revenue, charge, charge.service_request_id, used)
 

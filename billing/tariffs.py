@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.catalogue.models import Equipment
 from app.catalogue.platforms import relation_of
-from app.catalogue.rules.customer import CustomerClass, CustomerRelation
+from app.catalogue.rules.customer import CustomerClass, CustomerRelation, class_of
 from billing.models import Tariff
-from billing.rules.charge import Price
+from billing.rules.pricing.terms import Terms, terms_of
 
-
-def price_of(tariff: Tariff) -> Price:
-    return Price(
-        tariff_id=tariff.id,
-        rate_yuan=tariff.rate_yuan,
-        setup_fee=tariff.setup_fee,
-        minimum_hours=tariff.minimum_hours,
-        increment=timedelta(seconds=tariff.increment_s),
-        tax_rate=tariff.tax_rate,
-        tax_code=tariff.tax_code,
-        includes_tax=tariff.includes_tax,
-        category=tariff.category,
-    )
-
-
-def tariff_on(session: Session, *, equipment_id: int, customer_class: CustomerClass, on: date) -> Tariff | None:
-    """The version that holds on that day; the database knows of no two."""
-    return session.scalar(
-        select(Tariff).where(
-            Tariff.equipment_id == equipment_id, Tariff.customer_class == customer_class, Tariff.days.contains(on)
-        )
-    )
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 
 class PriceList:
-    """The prices of some equipment and how customers stand to its platforms, read once for many sessions."""
+    """The prices of some equipment and how customers stand to its platforms, read once for many cases."""
 
-    def __init__(self, session: Session, equipment_ids: Collection[int]) -> None:
+    def __init__(self, session: Session, equipment: Iterable[Equipment]) -> None:
         self._session = session
         self._relations: dict[tuple[int, int, date], CustomerRelation] = {}
-        self._tariffs: dict[tuple[int, CustomerClass], list[Tariff]] = {}
-        for tariff in session.scalars(select(Tariff).where(Tariff.equipment_id.in_(equipment_ids))):
-            self._tariffs.setdefault((tariff.equipment_id, tariff.customer_class), []).append(tariff)
+        self._terms: dict[int, Terms] = {}
+        known = list(equipment)
+        self._tariffs: dict[tuple[object, ...], list[Tariff]] = {}
+        for tariff in session.scalars(select(Tariff).where(_may_concern(known))):
+            self._tariffs.setdefault(_subject(tariff), []).append(tariff)
 
-    def tariff(self, equipment_id: int, customer_class: CustomerClass, on: date) -> Tariff | None:
-        versions = self._tariffs.get((equipment_id, customer_class), ())
-        return next((one for one in versions if one.days.contains(on)), None)
+    def tariff(
+        self, equipment: Equipment, customer_class: CustomerClass, on: date, *, organization_id: int | None = None
+    ) -> Tariff | None:
+        """The version that holds on that day; the database knows of no two of one subject.
+
+        A firm's contract goes before the price of its class, and for either the equipment's own price before
+        that of its kind before that of the platform.
+        """
+        who: list[tuple[object, ...]] = [(None, customer_class)]
+        if organization_id is not None and customer_class is CustomerClass.EXTERNAL:
+            who.insert(0, (organization_id, customer_class))
+        what = [(equipment.id, None), (None, equipment.kind), (None, None)]
+        for customer in who:
+            for subject in what:
+                versions = self._tariffs.get((equipment.platform_id, *subject, *customer), ())
+                found = next((one for one in versions if one.days.contains(on)), None)
+                if found is not None:
+                    return found
+        return None
+
+    def terms(self, tariff: Tariff) -> Terms:
+        """What a version says, read once."""
+        if tariff.id not in self._terms:
+            self._terms[tariff.id] = terms_of(tariff.terms)
+        return self._terms[tariff.id]
 
     def relation(self, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
         key = (platform_id, organization_id, on)
@@ -59,14 +65,46 @@ class PriceList:
             )
         return self._relations[key]
 
+    def tariff_for(
+        self, equipment: Equipment, organization_id: int | None, on: date
+    ) -> tuple[Tariff | None, CustomerRelation]:
+        """The firm's price and how it stands to the platform; an outsider's for who is no firm."""
+        relation = CustomerRelation.EXTERNAL
+        if organization_id is not None:
+            relation = self.relation(equipment.platform_id, organization_id, on)
+        return self.tariff(equipment, class_of(relation), on, organization_id=organization_id), relation
 
-def prices_of(session: Session, equipment_ids: Collection[int], *, on: date) -> dict[int, Tariff]:
-    """Today's price for outsiders of each piece of equipment, for lists. One query."""
-    rows = session.scalars(
-        select(Tariff).where(
-            Tariff.equipment_id.in_(equipment_ids),
-            Tariff.customer_class == CustomerClass.EXTERNAL,
-            Tariff.days.contains(on),
-        )
+
+def tariff_on(
+    session: Session,
+    *,
+    equipment: Equipment,
+    customer_class: CustomerClass,
+    on: date,
+    organization_id: int | None = None,
+) -> Tariff | None:
+    """The version that holds on that day for one piece of equipment."""
+    return PriceList(session, [equipment]).tariff(equipment, customer_class, on, organization_id=organization_id)
+
+
+def prices_of(session: Session, equipment: Collection[Equipment], *, on: date) -> dict[int, Tariff]:
+    """That day's price for outsiders of each piece of equipment that has one, for lists. One query."""
+    prices = PriceList(session, equipment)
+    found = {one.id: prices.tariff(one, CustomerClass.EXTERNAL, on) for one in equipment}
+    return {equipment_id: tariff for equipment_id, tariff in found.items() if tariff is not None}
+
+
+def _subject(tariff: Tariff) -> tuple[object, ...]:
+    return (
+        tariff.platform_id,
+        tariff.equipment_id,
+        tariff.equipment_kind,
+        tariff.organization_id,
+        tariff.customer_class,
     )
-    return {tariff.equipment_id: tariff for tariff in rows}
+
+
+def _may_concern(equipment: Collection[Equipment]) -> ColumnElement[bool]:
+    return Tariff.platform_id.in_({one.platform_id for one in equipment}) & or_(
+        Tariff.equipment_id.is_(None), Tariff.equipment_id.in_([one.id for one in equipment])
+    )

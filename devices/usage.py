@@ -152,13 +152,20 @@ def _effective(session: Session, rows: Sequence[tuple[UsageSession, MeterProfile
 
 
 def finished_usage(
-    session: Session, *, until: datetime, settled: SelectBase | None = None, limit: int = 1000
+    session: Session,
+    *,
+    until: datetime,
+    settled: SelectBase | None = None,
+    under_way: Select[int] | None = None,
+    limit: int = 1000,
 ) -> list[Usage]:
     """Sessions that ended by ``until``, oldest first, but those that are ``settled`` as they now stand.
 
-    Shape: ``settled`` selects (usage_session_id, fingerprint).
+    Shape: ``settled`` selects (usage_session_id, fingerprint); ``under_way`` reservations whose sessions wait.
     """
     wanted = usages(UsageSession.ended_at <= until, ~UsageSession.open)
+    if under_way is not None:
+        wanted = wanted.where(or_(UsageSession.reservation_id.is_(None), UsageSession.reservation_id.not_in(under_way)))
     if settled is not None:
         known = settled.subquery()
         session_id, fingerprint = known.c
@@ -200,6 +207,15 @@ def usage_within(session: Session, equipment_ids: Collection[int], within: Inter
     )
 
 
+def metered_equipment(session: Session, equipment_ids: Collection[int]) -> set[int]:
+    """Those of this equipment that have a meter now."""
+    return set(
+        session.scalars(
+            select(Meter.equipment_id).where(Meter.equipment_id.in_(equipment_ids), Meter.active).distinct()
+        )
+    )
+
+
 def waits_for_review() -> ColumnElement[bool]:
     """As a condition on sessions: ended, and to be accepted by a person before they are charged."""
     return and_(
@@ -218,19 +234,35 @@ def reviewed_sessions() -> Select[int]:
     return select(UsageSession.id).where(UsageSession.reviewed_at.is_not(None))
 
 
-def freeze_usage(session: Session, session_ids: Collection[int], *, at: datetime) -> None:
-    """From now on these sessions stand behind an issued invoice and never change."""
+def sessions_of_reservations(reservation_ids: Select[int]) -> Select[int]:
+    """Ids of the ended sessions of these reservations."""
+    return select(UsageSession.id).where(UsageSession.reservation_id.in_(reservation_ids), ~UsageSession.open)
+
+
+def freeze_usage(session: Session, session_ids: Collection[int] | Select[int], *, at: datetime) -> None:
+    """From now on these sessions stand behind an issued invoice and never change.
+
+    Chosen by a query they stay in the database: what ``session`` already knows of them is not brought up to date.
+    """
     session.execute(
         update(UsageSession)
         .where(UsageSession.id.in_(session_ids), UsageSession.frozen_at.is_(None))
-        .values(frozen_at=at)
+        .values(frozen_at=at),
+        execution_options={"synchronize_session": False if isinstance(session_ids, Select) else "auto"},
     )
 
 
-def fingerprints_of(session: Session, session_ids: Collection[int]) -> dict[int, str]:
-    """What each session's fingerprint is now."""
-    rows = session.execute(select(UsageSession.id, UsageSession.fingerprint).where(UsageSession.id.in_(session_ids)))
-    return dict(rows.all())
+def changed_since(known: SelectBase) -> Select[int]:
+    """Ids of the sessions that are not as they were ``known``.
+
+    Shape: ``known`` selects (usage_session_id, fingerprint).
+    """
+    session_id, fingerprint = known.subquery().c
+    return (
+        select(UsageSession.id)
+        .join_from(UsageSession, session_id.table, session_id == UsageSession.id)
+        .where(UsageSession.fingerprint != fingerprint)
+    )
 
 
 def power_curve(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy.dialects.postgresql import Range
@@ -159,21 +158,33 @@ def meter(
     return made
 
 
+def terms(**given: Any) -> dict[str, Any]:
+    """600 yuan an hour with tax in started steps of six minutes, 1,200 a run, at least two hours' worth."""
+    return {
+        "charge_mode": "usage",
+        "unit": "hour",
+        "rate": "600",
+        "setup_fee": "1200.00",
+        "minimum_charge": "1200.00",
+        "increment_minutes": 6,
+        "increment_rounding": "up",
+        "vat_rate": "0.06",
+        "price_includes_vat": True,
+        **given,
+    }
+
+
 def tariff(session: Session, *, of: Equipment, **given: Any) -> Tariff:
     return _added(
         session,
         Tariff(
             **{
+                "platform_id": of.platform_id,
                 "equipment_id": of.id,
                 "customer_class": CustomerClass.EXTERNAL,
                 "days": Range(date(2026, 1, 1), None),
-                "rate_yuan": Decimal("600"),
-                "setup_fee": Money.of("1200"),
-                "minimum_hours": Decimal("2"),
-                "increment_s": 360,
-                "tax_rate": Decimal("0.06"),
+                "terms": terms(),
                 "tax_code": "3040105000000000000",
-                "includes_tax": True,
                 "category": RevenueCategory.INSTRUMENT_SHARING,
                 "created_at": BEGINNING,
                 **given,

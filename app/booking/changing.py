@@ -138,6 +138,8 @@ def give_up(
     """
     if state not in MOVES[reservation.state]:
         raise ValueError(f"a reservation cannot go from {reservation.state} to {state}")
+    if state is ReservationState.CANCELLED and reservation.state is ReservationState.BOOKED:
+        reservation.cancelled_at = at
     reservation.state, reservation.changed_at, reservation.hold_until = state, at, None
     let_go(session, reservation.id)
     audit.record(session, at=at, by=by, deed=deed, subject="reservation", subject_id=reservation.id, reason=reason)

@@ -136,6 +136,7 @@ def closures_of(session: Session, equipment: Equipment, *, at: datetime) -> Sequ
 
 def _cancel(session: Session, reservation: Reservation, *, reason: str, by: int, at: datetime) -> None:
     """Without :func:`~app.booking.changing.cancel`, which counts against whoever cancels late."""
+    reservation.withdrawn = True
     give_up(session, reservation, ReservationState.CANCELLED, by=by, at=at, deed="cancelled by closure", reason=reason)
     notify(
         session,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import SelectBase, select
+from sqlalchemy import Select, SelectBase, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.booking.models import Quote, Reservation, ServiceRequest
@@ -54,6 +54,11 @@ def reservations_for(session: Session, request_ids: Collection[int]) -> dict[int
         if request_id is not None:
             found[request_id].append(reservation_id)
     return found
+
+
+def reservations_serving(request_ids: SelectBase) -> Select[int]:
+    """Ids of the reservations that serve these requests."""
+    return select(Reservation.id).where(Reservation.service_request_id.in_(request_ids))
 
 
 def _signed(row: ServiceRequest) -> SignedRequest:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.booking.models import Reservation
-from app.booking.rules.reservation import AGREED, ReservationState
-from app.booking.rules.slot import BookedSlot, Presence
+from app.booking.rules.reservation import AGREED, ENDED, ReservationState
+from app.booking.rules.slot import AgreedSlot, BookedSlot, Presence
 from app.catalogue.models import Equipment
 from app.kernel.interval import Interval
 
+FURTHEST_AHEAD = timedelta(days=400)
 LOOKED_BACK, AHEAD = timedelta(days=31), timedelta(days=1)
 """Where presences are looked for: one may check in before the start, and be there after the end."""
 
@@ -52,6 +54,71 @@ def _kept(during: Interval, checked_in_at: datetime | None, released_at: datetim
     if released_at is None or released_at <= start:
         return Interval(start, during.end)
     return Interval(start, min(during.end, released_at))
+
+
+def agreed_slots(session: Session, reservation_ids: Collection[int], *, at: datetime) -> dict[int, AgreedSlot]:
+    """These reservations, but those that never were agreed. One query."""
+    rows = session.scalars(
+        select(Reservation).where(
+            Reservation.id.in_(reservation_ids),
+            or_(Reservation.state.in_({*AGREED, ReservationState.NO_SHOW}), Reservation.cancelled_at.is_not(None)),
+        )
+    )
+    return {row.id: _agreed(row, at) for row in rows}
+
+
+def _agreed(row: Reservation, at: datetime) -> AgreedSlot:
+    return AgreedSlot(
+        row.id,
+        row.equipment_id,
+        row.organization_id,
+        _until_released(row.during, row.released_at),
+        row.created_at,
+        row.checked_in_at,
+        row.cancelled_at,
+        row.withdrawn,
+        over=row.state in ENDED or row.during.end <= at,
+    )
+
+
+def _until_released(during: Interval, released_at: datetime | None) -> Interval:
+    if released_at is None or released_at <= during.start:
+        return during
+    return Interval(during.start, min(during.end, released_at))
+
+
+def reservations_under_way(at: datetime) -> Select[int]:
+    """Ids of agreed reservations that are not over: their use is not complete yet."""
+    return select(Reservation.id).where(
+        Reservation.state.in_((ReservationState.BOOKED, ReservationState.IN_USE)), func.upper(Reservation.during) > at
+    )
+
+
+def unused_reservations(
+    session: Session, equipment_ids: Collection[int], *, within: Interval, apart_from: Select[Any], limit: int
+) -> list[int]:
+    """Ids of agreed reservations of this equipment that ended or were cancelled within that time, oldest first.
+
+    O(reservations of this equipment within).
+    """
+    return list(
+        session.scalars(
+            select(Reservation.id)
+            .where(
+                Reservation.equipment_id.in_(equipment_ids),
+                Reservation.during.op("&&")(within.padded(after=FURTHEST_AHEAD)),
+                Reservation.service_request_id.is_(None),
+                or_(
+                    Reservation.cancelled_at.between(within.start, within.end),
+                    Reservation.state.in_({*AGREED, ReservationState.NO_SHOW})
+                    & func.upper(Reservation.during).between(within.start, within.end),
+                ),
+                Reservation.id.not_in(apart_from),
+            )
+            .order_by(func.lower(Reservation.during), Reservation.id)
+            .limit(limit)
+        )
+    )
 
 
 def presences(session: Session, equipment_ids: Collection[int], *, at: datetime) -> dict[int, Presence]:

@@ -14,6 +14,7 @@ COMMANDS = {
     "listen": "app.cli.devices",
     "simulate": "app.cli.devices",
     "replay": "app.cli.devices",
+    "billing": "app.cli.billing",
     "subsidy": "app.cli.subsidy",
     "verify": "app.cli.verify",
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -40,3 +41,19 @@ def record(
 ) -> None:
     """Add one deed to the log, in the same transaction as the deed itself."""
     session.add(AuditEntry(at=at, person_id=by, deed=deed, subject=subject, subject_id=subject_id, detail=detail))
+
+
+def record_many(
+    session: Session,
+    subjects: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    at: datetime,
+    by: int | None,
+    deed: str,
+    subject: str,
+) -> None:
+    """The same deed on many things, each with its detail. One round trip for all of them."""
+    told = {"at": at, "person_id": by, "deed": deed, "subject": subject}
+    rows = [{**told, "subject_id": subject_id, "detail": dict(detail)} for subject_id, detail in subjects]
+    if rows:
+        session.execute(insert(AuditEntry), rows)

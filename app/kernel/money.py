@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Literal
 
 RoundingMode = Literal["half_up", "truncate"]
@@ -12,8 +13,15 @@ _MODES = {"half_up": ROUND_HALF_UP, "truncate": ROUND_DOWN}
 _FEN = Decimal("0.01")
 
 
-def rounded_fen(amount_yuan: Decimal, *, mode: RoundingMode = "half_up") -> int:
-    """An exact amount in yuan as whole fen. Half a fen goes away from zero, or is cut off."""
+def rounded_fen(amount_yuan: Decimal | Fraction, *, mode: RoundingMode = "half_up") -> int:
+    """An exact amount in yuan as whole fen. Half a fen goes away from zero, or is cut off.
+
+    A ``Fraction`` is for what no decimal holds, such as a minute of an hourly price.
+    """
+    if isinstance(amount_yuan, Fraction):
+        top, bottom = amount_yuan.numerator * 100, amount_yuan.denominator
+        fen = (2 * abs(top) + bottom) // (2 * bottom) if mode == "half_up" else abs(top) // bottom
+        return fen if top >= 0 else -fen
     return int(amount_yuan.quantize(_FEN, rounding=_MODES[mode]).scaleb(2))
 
 
@@ -32,7 +40,7 @@ class Money:
         return cls(int(exact.scaleb(2)))
 
     @classmethod
-    def rounded(cls, yuan: Decimal, *, mode: RoundingMode = "half_up") -> Money:
+    def rounded(cls, yuan: Decimal | Fraction, *, mode: RoundingMode = "half_up") -> Money:
         return cls(rounded_fen(yuan, mode=mode))
 
     @property

@@ -9,18 +9,31 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Equipment
-from app.catalogue.rules.customer import CustomerRelation, class_of
+from app.catalogue.rules.customer import class_of
 from app.kernel import clock
 from app.kernel.interval import Interval
-from billing.rules.charge import ChargeLine, charge_lines
-from billing.tariffs import PriceList, price_of
+from billing.rules.line_words import LINE_KINDS
+from billing.rules.pricing.outcome import Priced
+from billing.rules.pricing.price import price_booked
+from billing.rules.pricing.terms import terms_of
+from billing.rules.tax import Taxed
+from billing.rules.words import ChargeKind
+from billing.tariffs import PriceList
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedLine:
+    kind: ChargeKind
+    amount: Taxed
+    explanation_zh: str
+    explanation_en: str
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """``lines`` is empty where there is no price by the hour."""
+    """``lines`` is empty where there is no price that time alone decides."""
 
-    lines: list[ChargeLine]
+    lines: list[EstimatedLine]
 
     @property
     def total(self) -> Decimal:
@@ -37,13 +50,26 @@ def estimates(
     session: Session, slots: Sequence[tuple[Equipment, Interval]], *, organization_id: int | None
 ) -> list[Estimate]:
     """An estimate for each slot, in order: the firm's own price, or an outsider's for who is no firm."""
-    prices = PriceList(session, {equipment.id for equipment, _ in slots})
-    found = []
-    for equipment, when in slots:
-        on = clock.local_date(when.start)
-        relation = CustomerRelation.EXTERNAL
-        if organization_id is not None:
-            relation = prices.relation(equipment.platform_id, organization_id, on)
-        tariff = prices.tariff(equipment.id, class_of(relation), on)
-        found.append(Estimate(charge_lines(when.duration, price_of(tariff)) if tariff is not None else []))
-    return found
+    prices = PriceList(session, {equipment.id: equipment for equipment, _ in slots}.values())
+    return [_estimate(prices, equipment, when, organization_id) for equipment, when in slots]
+
+
+def _estimate(prices: PriceList, equipment: Equipment, when: Interval, organization_id: int | None) -> Estimate:
+    tariff, relation = prices.tariff_for(equipment, organization_id, clock.local_date(when.start))
+    if tariff is None:
+        return Estimate([])
+    outcome = price_booked(
+        terms_of(tariff.terms),
+        when,
+        zone=clock.FACILITY_ZONE,
+        customer_class=class_of(relation).value,
+        booked_at=clock.now(),
+    )
+    if not isinstance(outcome, Priced):
+        return Estimate([])
+    return Estimate(
+        [
+            EstimatedLine(LINE_KINDS[line.kind], line.amount, line.explanation_zh, line.explanation_en)
+            for line in outcome.lines
+        ]
+    )

@@ -31,40 +31,75 @@ class Place:
     icon: str
 
 
-PLACES = (
-    Place("home.start", Permission.BROWSE, _l("首页"), "home"),
-    Place("platforms.list_platforms", Permission.BROWSE, _l("平台与设备"), "building-factory-2"),
-    Place("finding.find", Permission.BROWSE, _l("找时段"), "search"),
-    Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
-    Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
-    Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
-    Place("qualifications.list_qualifications", Permission.SEE_QUALIFICATIONS, _l("资质"), "certificate"),
-    Place("conduct.log", Permission.SEE_CONDUCT, _l("信用"), "circle-check"),
-    Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
-    Place("review.month", Permission.REVIEW_CHARGES, _l("月度审核"), "list-check"),
-    Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),
-    Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
-    Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
-    Place("alerts.list_alerts", Permission.SEE_METERS, _l("计量告警"), "alert-triangle"),
-    Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
-    Place("special_days.list_days", Permission.MANAGE_CALENDAR, _l("节假日"), "calendar-event"),
-    Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),
-    Place("admin.audit", Permission.SEE_AUDIT, _l("操作记录"), "history"),
+GROUPS = (
+    (
+        "",
+        (
+            Place("home.start", Permission.BROWSE, _l("首页"), "home"),
+            Place("platforms.list_platforms", Permission.BROWSE, _l("平台与设备"), "building-factory-2"),
+            Place("finding.find", Permission.BROWSE, _l("找时段"), "search"),
+            Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
+            Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
+            Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
+            Place("qualifications.list_qualifications", Permission.SEE_QUALIFICATIONS, _l("资质"), "certificate"),
+            Place("conduct.log", Permission.SEE_CONDUCT, _l("信用"), "circle-check"),
+            Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
+        ),
+    ),
+    (
+        _l("结算与补助"),
+        (
+            Place("charges.list_charges", Permission.OBJECT_TO_CHARGES, _l("费用"), "coin"),
+            Place("review.month", Permission.REVIEW_CHARGES, _l("月度审核"), "list-check"),
+            Place("closing.months", Permission.CLOSE_MONTHS, _l("月结"), "calendar-event"),
+            Place("invoices.list_invoices", Permission.SEE_INVOICES, _l("结算单"), "file-invoice"),
+            Place("payments.list_payments", Permission.RECORD_PAYMENTS, _l("收款"), "coin"),
+            Place("deposits.list_accounts", Permission.SEE_DEPOSITS, _l("预存款"), "coin"),
+            Place("tariffs.list_tariffs", Permission.MANAGE_TARIFFS, _l("价格"), "tag"),
+            Place("revenue.table", Permission.SEE_REVENUE, _l("收入"), "chart-bar"),
+            Place("sharing.agreements", Permission.SHARE_REVENUE, _l("分成"), "coin"),
+            Place("certificates.year", Permission.SEE_CERTIFICATES, _l("年度证明"), "certificate"),
+            Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
+            Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
+        ),
+    ),
+    (
+        _l("计量与系统"),
+        (
+            Place("alerts.list_alerts", Permission.SEE_METERS, _l("计量告警"), "alert-triangle"),
+            Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
+            Place("special_days.list_days", Permission.MANAGE_CALENDAR, _l("节假日"), "calendar-event"),
+            Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),
+            Place("admin.audit", Permission.SEE_AUDIT, _l("操作记录"), "history"),
+        ),
+    ),
 )
 
 
-def places() -> Iterator[tuple[Place, bool]]:
-    """The navigation of the present reader, and which entry they are in."""
-    for place in PLACES:
-        if place.permission is Permission.BROWSE or (
-            current_user.is_authenticated and current_user.may(place.permission)
-        ):
-            yield place, place.endpoint == request.endpoint or _same_part(place.endpoint)
+def places() -> Iterator[tuple[Any, list[tuple[Place, bool]]]]:
+    """The navigation of the present reader by groups, and which entry they are in."""
+    for word, group in GROUPS:
+        shown = [place for place in group if _may_see(place)]
+        if shown:
+            yield word, [(place, place.endpoint == request.endpoint or _same_part(place.endpoint)) for place in shown]
+
+
+def _may_see(place: Place) -> bool:
+    if place.permission is Permission.BROWSE:
+        return True
+    return bool(current_user.is_authenticated and current_user.may(place.permission))
 
 
 def _same_part(endpoint: str) -> bool:
     blueprint = endpoint.split(".")[0]
-    here = {"calendar": "platforms", "meter_settings": "meters"}.get(request.blueprint or "", request.blueprint)
+    here = {
+        "calendar": "platforms",
+        "meter_settings": "meters",
+        "bank": "payments",
+        "ageing": "payments",
+        "ledger": "payments",
+        "billing_settings": "payments",
+    }.get(request.blueprint or "", request.blueprint)
     return here == blueprint and blueprint not in ("home", "admin")
 
 

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from app.identity.rules.permission import Permission
 from app.kernel.money import Money, total
 from app.web.formats import hours, money
-from billing.models import Charge, Invoice, InvoiceLine, RevenueEntry
-from billing.statements import use_of_request
+from billing.models import Charge, Invoice, InvoiceLine, RevenueEntry, SettledSession
+from billing.statements import charges_of_sessions, use_of_request
 from devices.models import UsageSession
 
 
@@ -53,7 +53,8 @@ def evidence_path(
         line = session.scalar(
             select(InvoiceLine)
             .join(Charge, Charge.id == InvoiceLine.charge_id)
-            .where(Charge.usage_session_id == usage_id)
+            .join(SettledSession, SettledSession.use_settlement_id == Charge.use_settlement_id)
+            .where(SettledSession.usage_session_id == usage_id)
             .order_by(InvoiceLine.position)
             .limit(1)
         )
@@ -65,10 +66,10 @@ def evidence_path(
     above = [_grant(entry, line, year, here), _revenue(entry, line, year, here), _line(line, here)]
     if charge is not None and charge.service_request_id is not None:
         return [*above, *_service(session, charge, charge.service_request_id, here)]
-    if charge is not None and charge.conduct_entry_id is not None:
-        return [*above, _missed(charge, here)]
-    if charge is not None:
+    if charge is not None and usage_id is None:
         usage_id = charge.usage_session_id
+        if usage_id is None:
+            return [*above, _missed(charge, here)]
     return [
         *above,
         _charge(session, charge, usage_id, here),
@@ -146,8 +147,8 @@ def _charge(session: Session, charge: Charge | None, usage_id: int | None, here:
     if charge is not None:
         figure = money(charge.gross_fen)
     else:
-        found = session.scalars(select(Charge.gross_fen).where(Charge.usage_session_id == usage_id)).all()
-        figure = money(total(found)) if found else ""
+        found = charges_of_sessions(session, [usage_id]).get(usage_id, [])
+        figure = money(total([one.gross_fen for one in found])) if found else ""
     href = _link(Permission.SEE_USAGE, "usage.session", session_id=usage_id, _anchor="charges")
     return Stop(word, figure, href, here == "charge")
 
@@ -157,7 +158,7 @@ def _missed(charge: Charge, here: str) -> Stop:
     href = _link(
         Permission.SEE_RESERVATIONS, "reservations.reservation", reservation_id=charge.inputs["reservation_id"]
     )
-    return Stop(gettext("爽约的预约"), money(charge.gross_fen), href, here == "charge")
+    return Stop(gettext("未使用的预约"), money(charge.gross_fen), href, here == "charge")
 
 
 def _usage(session: Session, usage_id: int | None, here: str) -> Stop:

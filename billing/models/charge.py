@@ -10,35 +10,33 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, Text, Unique
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.catalogue.models import Equipment
+from app.catalogue.models import Equipment, Platform
 from app.catalogue.rules.customer import CustomerRelation
 from app.identity.models import Organization
-from app.kernel.columns import SHORT, Fen, UtcTime, long_key, word
+from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
 from app.kernel.db import Model
 from app.kernel.money import Money
-from billing.rules.words import (
-    ChargeKind,
-    ChargeState,
-    RevenueCategory,
-)
+from billing.rules.words import ChargeKind, ChargeState, RevenueCategory, SettlementStatus
 
 
 class Charge(Model):
-    """One priced line of a usage session, or of the accepted quote of commissioned work, with what it was made from.
+    """One priced line of a case of use, or of the accepted quote of commissioned work, with what it was made from.
 
-    A session's is derived again while the session or the tariff changes; fixed once ``state`` is invoiced.
+    That of use is derived again while its sessions change; fixed once ``state`` is invoiced.
+    ``usage_session_id`` is the run that its evidence starts from, if there was one.
     """
 
     __tablename__ = "charge"
     __table_args__ = (
-        UniqueConstraint("usage_session_id", "kind"),
+        UniqueConstraint("use_settlement_id", "position"),
         UniqueConstraint("quote_line_id"),
         UniqueConstraint("conduct_entry_id"),
         CheckConstraint(
-            "num_nonnulls(usage_session_id, quote_line_id, conduct_entry_id) = 1"
+            "num_nonnulls(use_settlement_id, quote_line_id, conduct_entry_id) = 1"
             " AND (quote_line_id IS NULL) = (service_request_id IS NULL)"
-            " AND num_nulls(usage_session_id, session_fingerprint, tariff_id) IN (0, 3)"
-            " AND (usage_session_id IS NULL OR equipment_id IS NOT NULL)",
+            " AND num_nulls(use_settlement_id, position, tariff_id) IN (0, 3)"
+            " AND (use_settlement_id IS NOT NULL OR usage_session_id IS NULL)"
+            " AND (use_settlement_id IS NULL OR equipment_id IS NOT NULL)",
             name="one_origin",
         ),
         CheckConstraint("net_fen + tax_fen = gross_fen", name="gross_is_net_plus_tax"),
@@ -49,8 +47,9 @@ class Charge(Model):
 
     id: Mapped[int] = long_key()
     # A session that is derived away takes its open charges along; an invoiced one refuses to go.
-    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"))
-    session_fingerprint: Mapped[str | None] = mapped_column(SHORT)
+    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), index=True)
+    use_settlement_id: Mapped[int | None] = mapped_column(ForeignKey("use_settlement.id", ondelete="CASCADE"))
+    position: Mapped[int | None]
     service_request_id: Mapped[int | None] = mapped_column(ForeignKey("service_request.id"), index=True)
     quote_line_id: Mapped[int | None] = mapped_column(ForeignKey("quote_line.id"))
     conduct_entry_id: Mapped[int | None] = mapped_column(ForeignKey("conduct_entry.id"))
@@ -60,6 +59,7 @@ class Charge(Model):
     tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
     kind: Mapped[ChargeKind] = mapped_column(word(ChargeKind))
     quantity: Mapped[Decimal] = mapped_column(Numeric(14, 4))
+    unit: Mapped[str] = mapped_column(SHORT)
     unit_price: Mapped[Decimal] = mapped_column(Numeric(14, 4))
     net_fen: Mapped[Money] = mapped_column(Fen)
     tax_fen: Mapped[Money] = mapped_column(Fen)
@@ -75,21 +75,90 @@ class Charge(Model):
     state: Mapped[ChargeState] = mapped_column(word(ChargeState), default=ChargeState.PROPOSED)
     approved_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     approved_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    confirmed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    # What the rules said, where a person corrected or waived it, and why.
+    priced_gross_fen: Mapped[Money | None] = mapped_column(Fen)
+    reason: Mapped[str] = mapped_column(LINE, default="", server_default="")
     charged_at: Mapped[datetime] = mapped_column(UtcTime)
     equipment: Mapped[Equipment | None] = relationship()
     organization: Mapped[Organization] = relationship()
+    platform: Mapped[Platform] = relationship()
 
 
-class ChargeProblem(Model):
-    """Why a finished session could not be charged. Goes away by itself when it can."""
+class UseSettlement(Model):
+    """One case of use, priced as a whole: a reservation with all its runs, or one run that nobody had reserved.
 
-    __tablename__ = "charge_problem"
+    ``facts`` is what :func:`billing.rules.pricing.told.facts_of` reads, so the price can always be found again.
+    Written once; derived anew while nothing of it is invoiced. After that a later ``sequence`` holds only what
+    came on top.
+    """
 
-    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), primary_key=True)
+    __tablename__ = "use_settlement"
+    __table_args__ = (
+        UniqueConstraint("reservation_id", "sequence"),
+        UniqueConstraint("usage_session_id", "sequence"),
+        CheckConstraint("num_nonnulls(reservation_id, usage_session_id) = 1", name="one_case"),
+        Index(
+            "ix_use_settlement_waiting",
+            "platform_id",
+            postgresql_where=text("status IN ('needs_review', 'refused')"),
+        ),
+        Index(None, "tariff_id", "organization_id", "used_from"),
+    )
+
+    id: Mapped[int] = long_key()
+    reservation_id: Mapped[int | None] = mapped_column(ForeignKey("reservation.id"))
+    usage_session_id: Mapped[int | None] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"))
+    sequence: Mapped[int] = mapped_column(default=0)
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    equipment_id: Mapped[int] = mapped_column(ForeignKey("equipment.id"))
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
+    status: Mapped[SettlementStatus] = mapped_column(word(SettlementStatus))
+    reason: Mapped[str] = mapped_column(SHORT, default="")
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(18, 6), default=0)
+    used_from: Mapped[datetime] = mapped_column(UtcTime)
+    settled_at: Mapped[datetime] = mapped_column(UtcTime)
+    equipment: Mapped[Equipment] = relationship()
+    sessions: Mapped[list[SettledSession]] = relationship(order_by="SettledSession.usage_session_id")
+
+
+class SettledSession(Model):
+    """A usage session that a settlement took into account, as it then stood, and whether a person had accepted it."""
+
+    __tablename__ = "settled_session"
+
+    use_settlement_id: Mapped[int] = mapped_column(
+        ForeignKey("use_settlement.id", ondelete="CASCADE"), primary_key=True
+    )
+    usage_session_id: Mapped[int] = mapped_column(
+        ForeignKey("usage_session.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
     session_fingerprint: Mapped[str] = mapped_column(SHORT)
-    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
-    reason: Mapped[str] = mapped_column(SHORT)
-    noted_at: Mapped[datetime] = mapped_column(UtcTime)
+    reviewed: Mapped[bool]
+
+
+class Dispute(Model):
+    """A firm's objection to a charge, with the operator's answer. On an invoice it is settled by a credit note."""
+
+    __tablename__ = "dispute"
+    __table_args__ = (
+        CheckConstraint("num_nulls(answered_at, answered_by, upheld) IN (0, 3)", name="answered_whole"),
+        Index("ix_dispute_open", "charge_id", unique=True, postgresql_where=text("answered_at IS NULL")),
+    )
+
+    id: Mapped[int] = primary_key()
+    charge_id: Mapped[int] = mapped_column(ForeignKey("charge.id", ondelete="CASCADE"), index=True)
+    raised_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    raised_at: Mapped[datetime] = mapped_column(UtcTime)
+    objection: Mapped[str] = mapped_column(Text)
+    answered_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    answered_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    answer: Mapped[str] = mapped_column(Text, default="", server_default="")
+    upheld: Mapped[bool | None]
+    charge: Mapped[Charge] = relationship()
 
 
 class ServiceSettlement(Model):

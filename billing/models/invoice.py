@@ -1,4 +1,4 @@
-"""Invoices with gapless numbers, credit notes, and the money received for them."""
+"""Invoices with gapless numbers, and credit notes."""
 
 from __future__ import annotations
 
@@ -123,18 +123,3 @@ class InvoiceLine(Model):
     served_on: Mapped[date]
     invoice: Mapped[Invoice] = relationship(back_populates="lines")
     charge: Mapped[Charge | None] = relationship()
-
-
-class Payment(Model):
-    """Money received for an invoice, tax included."""
-
-    __tablename__ = "payment"
-    __table_args__ = (CheckConstraint("amount_fen > 0", name="something_was_paid"),)
-
-    id: Mapped[int] = primary_key()
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), index=True)
-    paid_on: Mapped[date]
-    amount_fen: Mapped[Money] = mapped_column(Fen)
-    reference: Mapped[str] = mapped_column(LINE, default="")
-    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
-    recorded_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -42,6 +42,14 @@ class RevenueEntry(Model):
     line: Mapped[InvoiceLine] = relationship()
 
 
+class UnrecognizedInvoice(Model):
+    """An issued invoice whose revenue is not recognized yet. The database notes it when the invoice is issued."""
+
+    __tablename__ = "unrecognized_invoice"
+
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), primary_key=True)
+
+
 class Evaluation(Model):
     """The yearly performance evaluation (运营绩效评估) that the operating subsidy waits for."""
 

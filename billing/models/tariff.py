@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Numeric
-from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.catalogue.models import Equipment
+from app.catalogue.models import Equipment, EquipmentKind, Platform
 from app.catalogue.rules.customer import CustomerClass
-from app.kernel.columns import SHORT, Fen, UtcTime, primary_key, word
+from app.identity.models import Organization
+from app.kernel.columns import SHORT, UtcTime, primary_key, word
 from app.kernel.db import Model
-from app.kernel.money import Money
-from billing.rules.words import (
-    RevenueCategory,
-)
+from billing.rules.words import RevenueCategory
 
 
 class Tariff(Model):
-    """One version of a price. ``days`` of one equipment and class do not overlap; a used one only gets an end."""
+    """One version of a price. A used one only ever gets an end.
+
+    It holds for one piece of equipment, else for a kind of equipment of the platform, else for all of the
+    platform; for a class of customers, or by contract for one firm. ``days`` of the same subject and customer
+    do not overlap. ``terms`` is what :func:`billing.rules.pricing.terms.terms_of` reads.
+    """
 
     __tablename__ = "tariff"
     __table_args__ = (
         ExcludeConstraint(
-            ("equipment_id", "="), ("customer_class", "="), ("days", "&&"), using="gist", name="one_price_at_a_time"
+            ("platform_id", "="),
+            (text("coalesce(equipment_id, 0)"), "="),
+            (text("coalesce(equipment_kind, '')"), "="),
+            (text("coalesce(organization_id, 0)"), "="),
+            ("customer_class", "="),
+            ("days", "&&"),
+            using="gist",
+            name="one_price_at_a_time",
         ),
-        CheckConstraint("rate_yuan >= 0 AND minimum_hours >= 0 AND increment_s > 0", name="sane_price"),
-        CheckConstraint("tax_rate >= 0 AND tax_rate < 1", name="sane_tax"),
+        CheckConstraint("num_nonnulls(equipment_id, equipment_kind) <= 1", name="one_subject"),
+        CheckConstraint("NOT isempty(days)", name="holds_some_day"),
+        Index(None, "equipment_id"),
     )
 
     id: Mapped[int] = primary_key()
-    equipment_id: Mapped[int] = mapped_column(ForeignKey("equipment.id"))
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    equipment_id: Mapped[int | None] = mapped_column(ForeignKey("equipment.id"))
+    equipment_kind: Mapped[EquipmentKind | None] = mapped_column(word(EquipmentKind))
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     customer_class: Mapped[CustomerClass] = mapped_column(word(CustomerClass))
     days: Mapped[Range[date]] = mapped_column(DATERANGE)
-    rate_yuan: Mapped[Decimal] = mapped_column(Numeric(14, 4))
-    setup_fee: Mapped[Money] = mapped_column(Fen)
-    minimum_hours: Mapped[Decimal] = mapped_column(Numeric(8, 4))
-    increment_s: Mapped[int]
-    tax_rate: Mapped[Decimal] = mapped_column(Numeric(5, 4))
+    terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     tax_code: Mapped[str] = mapped_column(SHORT)
-    includes_tax: Mapped[bool] = mapped_column(default=True)
     category: Mapped[RevenueCategory] = mapped_column(word(RevenueCategory))
     illustrative: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
-    equipment: Mapped[Equipment] = relationship()
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    platform: Mapped[Platform] = relationship()
+    equipment: Mapped[Equipment | None] = relationship()
+    organization: Mapped[Organization | None] = relationship()

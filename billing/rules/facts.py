@@ -61,7 +61,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of an income document. ``amount`` is negative on a credit note; ``ref`` is passed through."""
+    """A line of an income document. ``amount`` is negative on a credit note; ``ref`` is passed through.
+
+    ``without_tax`` and ``service_on`` are what the document itself states of the line, where it does.
+    """
 
     category: RevenueCategory
     amount: Money
@@ -70,6 +73,8 @@ class Line:
     customer_relation: CustomerRelation = CustomerRelation.EXTERNAL
     subcontracted: bool = False
     no_show_fee: bool = False
+    without_tax: Money | None = None
+    service_on: date | None = None
     ref: str | None = None
 
 

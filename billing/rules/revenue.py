@@ -133,6 +133,8 @@ def line_with_tax(line: Line) -> Money:
 
 
 def line_without_tax(line: Line) -> Money:
+    if line.without_tax is not None:
+        return line.without_tax
     return Money.rounded(line.amount.yuan / (1 + line.tax_rate)) if line.amount_includes_tax else line.amount
 
 
@@ -184,8 +186,8 @@ def _from_start(entry: Entry, start: date | None) -> Entry:
 def _by_document(document: Document, invoice: Document | None, settings: Settings) -> Iterator[Entry]:
     by_service = settings.text("A02_revenue_basis") == "service_date"
     source = invoice or document
-    earned_on = source.service_on if by_service else source.issued_on
     for line_no, line in enumerate(document.lines, start=1):
+        earned_on = (line.service_on or source.service_on) if by_service else source.issued_on
         entry = _entry(
             document,
             line_no,
@@ -214,9 +216,10 @@ def _by_cash(
     counted = [amount if yes else ZERO for amount, yes in zip(amounts, counts, strict=True)]
     others = [ZERO if yes else amount for amount, yes in zip(amounts, counts, strict=True)]
     before = [(ZERO, ZERO)] * len(document.lines)
-    received = 0
+    came_in = 0
     for payment in payments:
-        received = min(whole, received + payment.amount.fen)
+        came_in += payment.amount.fen  # less what was given back
+        received = max(0, min(whole, came_in))
         parts = [_portion(each, of=received, whole=whole) for each in (counted, others, with_tax)]
         now = [(a + b, gross) for a, b, gross in zip(*parts, strict=True)]
         for line_no, (new, old) in enumerate(zip(now, before, strict=True), start=1):

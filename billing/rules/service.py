@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
+
 from app.booking.rules.service import AgreedLine
 from app.booking.rules.words import QuoteUnit, RequestKind
-from billing.rules.charge import ChargeLine, plain, price_text
-from billing.rules.tax import taxed
-from billing.rules.words import ChargeKind, RevenueCategory
+from billing.rules.figures import plain, price_text
+from billing.rules.tax import Taxed, taxed
+from billing.rules.words import RevenueCategory
 
 TAX_CODE = "3040105000000000000"
 """专业技术服务, for work that names no equipment with a code of its own."""
@@ -29,14 +32,24 @@ UNITS: dict[QuoteUnit, tuple[str, str]] = {
 }
 
 
-def service_line(line: AgreedLine, *, version: int) -> ChargeLine:
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """One line of an accepted quote; ``unit_price`` in yuan with tax."""
+
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Taxed
+    explanation_zh: str
+    explanation_en: str
+
+
+def service_line(line: AgreedLine, *, version: int) -> ServiceLine:
     """The agreed gross with its tax split off; what was agreed is never computed anew."""
     amount = taxed(line.gross.yuan, rate=line.tax_rate, includes_tax=True)
     unit_zh, unit_en = UNITS[line.unit]
     quantity, price, rate = plain(line.quantity), price_text(line.price_yuan), plain(line.tax_rate * 100)
     gross, tax = f"{amount.gross.yuan:,.2f}", f"{amount.tax.yuan:,.2f}"
-    return ChargeLine(
-        ChargeKind.SERVICE,
+    return ServiceLine(
         line.quantity,
         line.price_yuan,
         amount,

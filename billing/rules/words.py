@@ -6,17 +6,46 @@ from enum import StrEnum
 
 
 class ChargeKind(StrEnum):
+    """What a charge is for: a kind of line of a priced case of use, commissioned work, or what came on top later."""
+
     HOURS = "hours"
+    RUN = "run"
+    BATCH = "batch"
+    SAMPLE = "sample"
+    MASS = "mass"
+    LENGTH = "length"
+    ENERGY = "energy"
     SETUP = "setup"
-    SERVICE = "service"
+    MATERIAL = "material"
+    LABOUR = "labour"
+    BOOKING = "booking"
+    URGENT = "urgent"
+    MINIMUM_TOP_UP = "minimum_top_up"
+    CANCELLATION = "cancellation"
     NO_SHOW = "no_show"
+    SERVICE = "service"
+    ADJUSTMENT = "adjustment"
+
+
+class SettlementStatus(StrEnum):
+    """What pricing a case of use came to. ``NEEDS_REVIEW`` waits for a person, ``REFUSED`` for a price."""
+
+    PRICED = "priced"
+    FREE = "free"
+    NEEDS_REVIEW = "needs_review"
+    REFUSED = "refused"
 
 
 class ChargeState(StrEnum):
-    """``PROPOSED`` until an operator approves it; frozen with the invoice that takes it."""
+    """``PROPOSED`` until an operator approves it; frozen with the invoice that takes it.
+
+    ``DISPUTED`` by the firm before it was invoiced; ``WAIVED`` is never invoiced, with a reason.
+    """
 
     PROPOSED = "proposed"
+    DISPUTED = "disputed"
     APPROVED = "approved"
+    WAIVED = "waived"
     INVOICED = "invoiced"
 
 

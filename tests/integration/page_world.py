@@ -29,15 +29,26 @@ from app.identity.models import Organization, Person
 from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.interval import Interval
+from app.kernel.long_work import LongWork, ask
 from app.kernel.money import Money
 from app.kernel.secrets import key_for
 from billing.assessing import assess_platform
+from billing.bank_import import import_statement, upload
 from billing.charging import charge_usage
 from billing.correcting import credit
+from billing.deposits import top_up
 from billing.invoicing import issue_month
-from billing.models import Charge, Evaluation, Invoice
+from billing.journal import post_documents
+from billing.models import BankLine, Charge, Evaluation, Invoice, JournalEntry, RedRequest, SharingProposal, TaxInvoice
+from billing.paying import record_payment, reverse_payment
 from billing.recognizing import recognize_revenue
+from billing.red_letters import close_red, request_red
 from billing.reviewing import approve
+from billing.rules.red_letter import RedReason, RedState
+from billing.rules.sharing import Part
+from billing.rules.tax_invoice import TaxInvoiceKind
+from billing.sharing import agree, propose_shares
+from billing.tax_invoices import record_tax_invoice, withdraw_tax_invoice
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
 from devices.keying import register_key
@@ -51,6 +62,18 @@ from tests import makers
 
 HOUR = timedelta(hours=1)
 STEP = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class MoneyRows:
+    """What came in for the platform."""
+
+    payment_id: int
+    account_id: int
+    movement_id: int
+    statement_id: int
+    bank_line_id: int
+    journal_entry_id: int
 
 
 @dataclass
@@ -74,6 +97,11 @@ class World:
     month: date
     feed_token: str
     late: LateChange
+    money: MoneyRows
+    tax_invoice: TaxInvoice
+    red_request: RedRequest
+    shares: SharingProposal
+    long_work: LongWork
 
 
 def build(session: Session) -> World:
@@ -84,7 +112,7 @@ def build(session: Session) -> World:
     platform = makers.platform(session, operator=operator)
     equipment = makers.equipment(session, of=platform, name_zh="示例熔融纺丝机", name_en="Sample melt spinner")
     makers.equipment(session, of=makers.platform(session, operator=other_operator))
-    makers.tariff(session, of=equipment, rate_yuan=Decimal("600"))
+    makers.tariff(session, of=equipment)
     meter = makers.meter(session, of=equipment, code="sample-1", shard=shard_of("sample-1"))
     people = {
         "member": makers.person(session, (firm, Role.FIRM_MEMBER)),
@@ -165,6 +193,10 @@ def build(session: Session) -> World:
         noted_at=now,
     )
     session.add(late)
+    tax_invoice, red_request = _taken_back(session, invoice, people["finance"], at=now)
+    money = _money(session, platform, firm, people["finance"], invoice)
+    shares = _shared(session, platform, [operator, firm], people["finance"], at=now)
+    long_work = ask(session, kind="", platform_id=platform.id, arguments={}, by=people["finance"].id, at=now)
     session.commit()
     return World(
         people,
@@ -184,7 +216,72 @@ def build(session: Session) -> World:
         month,
         feed_token,
         late,
+        money,
+        tax_invoice,
+        red_request,
+        shares=shares,
+        long_work=long_work,
     )
+
+
+def _shared(
+    session: Session, platform: Platform, parties: list[Organization], by: Person, *, at: datetime
+) -> SharingProposal:
+    """Two that built the platform share the month's revenue."""
+    parts = [Part(one.id, Decimal(50), number == 0) for number, one in enumerate(parties)]
+    agree(
+        session,
+        platform_id=platform.id,
+        title="示例共建协议",
+        document_no="示例共建1号",
+        first_day=date(2020, 1, 1),
+        day_after=None,
+        parts=parts,
+        by=by.id,
+        at=at,
+    )
+    propose_shares(session, at=at)
+    return session.scalars(select(SharingProposal)).one()
+
+
+def _taken_back(session: Session, invoice: Invoice, by: Person, *, at: datetime) -> tuple[TaxInvoice, RedRequest]:
+    """A tax invoice's number that was mistyped, and a red request against it that was withdrawn."""
+    tax_invoice = record_tax_invoice(
+        session,
+        invoice.id,
+        buyer_id=invoice.organization_id,
+        number="26350000000000000001",
+        kind=TaxInvoiceKind.ORDINARY,
+        issued_on=clock.local_date(at),
+        by=by.id,
+        at=at,
+    )
+    amounts = {invoice.lines[0].id: Money(1)}
+    told = {"reason": RedReason.ISSUED_WRONGLY, "explanation": "示例", "by": by.id, "at": at}
+    red_request = request_red(session, invoice.id, amounts=amounts, **told)
+    close_red(session, red_request.id, to=RedState.WITHDRAWN, because="示例填错", by=by.id, at=at)
+    withdraw_tax_invoice(session, tax_invoice.id, by=by.id, at=at)
+    return tax_invoice, red_request
+
+
+def _money(session: Session, platform: Platform, firm: Organization, finance: Person, invoice: Invoice) -> MoneyRows:
+    """A payment that was taken back, a deposit, and a line of a bank statement that waits."""
+    now = clock.now()
+    day, by = clock.local_date(now), finance.id
+    paid = record_payment(session, invoice.id, paid_on=day, amount=Money(100), reference="示例", by=by, at=now)
+    reverse_payment(session, paid.id, reason="示例误记", on=day, by=by, at=now)
+    moved = top_up(
+        session, platform_id=platform.id, organization_id=firm.id, amount=Money(100), paid_on=day,
+        reference="示例充值", by=by, at=now,
+    )  # fmt: skip
+    content = f"交易日期,收入金额,对方户名,摘要\n{day},1.00,{firm.name},示例\n".encode()
+    statement = upload(session, platform_id=platform.id, file_name="示例.csv", content=content, by=by, at=now)
+    import_statement(session, statement.id, by=by, at=now)
+    line_id = session.scalars(select(BankLine.id).where(BankLine.statement_id == statement.id)).one()
+    post_documents(session, at=now, limit=10)
+    entry_id = session.scalars(select(JournalEntry.id).where(JournalEntry.platform_id == platform.id)).first()
+    assert entry_id is not None
+    return MoneyRows(paid.id, moved.account_id, moved.id, statement.id, line_id, entry_id)
 
 
 def _commissioned(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -19,11 +18,11 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.assessing import assess_platform, judge_platform
-from billing.charging import WAITING, Problem, charge_usage, reconsider_problems
+from billing.charging import charge_usage, reconsider_problems
 from billing.correcting import credit, what_is_left
-from billing.documents import _set, _told, invoice_pdf
+from billing.documents import invoice_pdf, printed, told
 from billing.invoicing import issue_month
-from billing.models import Charge, ChargeProblem, Evaluation, Invoice, RevenueEntry
+from billing.models import Charge, Evaluation, Invoice, RevenueEntry, UseSettlement
 from billing.paying import amount_due, record_payment
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
@@ -117,12 +116,12 @@ def test_what_cannot_be_priced_waits_for_a_person_and_is_not_tried_for_ever(sess
     world.used(equipment_id=unpriced.id)
     assert world.charge() == 2
     assert world.charge() == 0
-    assert set(session.scalars(select(ChargeProblem.reason))) == {"no_organization", "no_tariff"}
+    assert set(session.scalars(select(UseSettlement.reason))) == {"no_organization", "no_tariff"}
     assert session.scalar(select(func.count()).select_from(Charge)) == 0
     makers.tariff(session, of=unpriced)
     reconsider_problems(session, platform_id=world.platform.id)
     world.charge()
-    assert list(session.scalars(select(ChargeProblem.reason))) == ["no_organization"]
+    assert set(session.scalars(select(UseSettlement.reason))) == {"no_organization", ""}
     assert set(session.scalars(select(Charge.equipment_id))) == {unpriced.id}
 
 
@@ -130,8 +129,7 @@ def test_own_use_without_a_price_asks_nobody_and_is_no_charge(session, world):
     world.firm = world.operator
     world.used()
     assert world.charge() == 1
-    assert list(session.scalars(select(ChargeProblem.reason))) == ["own_use"]
-    assert Problem.OWN_USE not in WAITING
+    assert [(one.reason, one.status) for one in session.scalars(select(UseSettlement))] == [("own_use", "free")]
 
 
 def test_an_invoice_is_the_sum_of_its_lines_and_never_changes(session, world):
@@ -267,9 +265,9 @@ def test_a_subsidised_yuan_leads_back_to_the_line_that_earned_it(session, world)
 
 def test_the_printed_invoice_says_it_all_and_is_the_same_twice(world):
     invoice = world.invoice()
-    printed = invoice_pdf(invoice)
-    assert printed == invoice_pdf(invoice)
-    said = "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(printed)).pages).split())
+    paper = invoice_pdf(invoice)
+    assert paper == invoice_pdf(invoice)
+    said = "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages).split())
     for words in (
         "示例企业",
         "91350582XXXX00027A",
@@ -279,17 +277,17 @@ def test_the_printed_invoice_says_it_all_and_is_the_same_twice(world):
         "机时费",
         "6%",
         "2026-06-1008:00–10:23·电表计量",
-        "2.4h×¥600.00/h=¥1,440.00",
+        "144分钟×¥600.00/h=¥1,440.00",
         "示例SAMPLE",
     ):
         assert words in said
 
 
 def test_many_may_print_at_once(world):
-    printed = invoice_pdf(world.invoice())
-    data = json.dumps(_told(world.session.scalars(select(Invoice)).one()), ensure_ascii=False)
+    paper = invoice_pdf(world.invoice())
+    data = told(world.session.scalars(select(Invoice)).one())
     with ThreadPoolExecutor(8) as printers:
-        assert set(printers.map(_set, [data] * 16)) == {printed}
+        assert set(printers.map(printed, [data] * 16)) == {paper}
 
 
 def test_a_printed_credit_note_names_what_it_credits_and_why(session, world):

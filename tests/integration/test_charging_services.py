@@ -19,10 +19,10 @@ from app.kernel.errors import Conflict
 from app.kernel.interval import Interval
 from app.kernel.money import Money
 from billing.assessing import judge_platform
-from billing.charging import WAITING, Problem, charge_usage
+from billing.charging import charge_usage
 from billing.charging_services import charge_services
 from billing.invoicing import issue_month
-from billing.models import Charge, ChargeProblem, InvoiceLine, RevenueEntry
+from billing.models import Charge, InvoiceLine, RevenueEntry, UseSettlement
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.words import ChargeKind, ChargeState, RevenueCategory
@@ -121,8 +121,7 @@ def test_an_accepted_quote_is_charged_once_and_its_hours_are_not_charged_again(s
     assert charge.served_at == SIGNED
     assert charge.explanation_zh == "报价第 1 版第 1 行“拉伸强度”：3 样 × ¥200.00 = ¥600.00（含 6 % 税 ¥33.96）"
     assert charge.explanation_en.endswith("3 sample(s) × ¥200.00 = ¥600.00 (including 6 % VAT ¥33.96)")
-    assert list(session.scalars(select(ChargeProblem.reason))) == [Problem.COMMISSIONED]
-    assert Problem.COMMISSIONED not in WAITING
+    assert [(one.reason, one.status) for one in session.scalars(select(UseSettlement))] == [("commissioned", "free")]
 
 
 def test_what_is_not_signed_off_is_not_charged(session, world):
@@ -202,7 +201,7 @@ def test_hours_and_commissioned_work_share_one_invoice(session, world):
     [
         "UPDATE charge SET quote_line_id = NULL",
         "UPDATE charge SET service_request_id = NULL",
-        "UPDATE charge SET session_fingerprint = 'x'",
+        "UPDATE charge SET position = 1",
         "INSERT INTO charge SELECT (jsonb_populate_record(charge, '{\"id\": 999}')).* FROM charge",
     ],
 )

@@ -14,8 +14,9 @@ from app.identity.rules.permission import Role
 from app.kernel.audit import AuditEntry
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import Interval
-from billing.charging import Problem, charge_usage
-from billing.models import Charge, ChargeProblem
+from billing.charging import charge_usage
+from billing.models import Charge, UseSettlement
+from billing.settling import Problem
 from devices.entering import SETTLES, book_silent_use, enter_use
 from devices.metering import meter_readings
 from devices.models import LateChange, UsageSession
@@ -63,7 +64,7 @@ class Place:
     def charged(self) -> tuple[int, list[str]]:
         charge_usage(self.session, until=LATER, at=LATER)
         charges = self.session.scalars(select(Charge.id)).all()
-        return len(charges), list(self.session.scalars(select(ChargeProblem.reason)))
+        return len(charges), list(self.session.scalars(select(UseSettlement.reason).where(UseSettlement.reason != "")))
 
 
 @pytest.fixture

@@ -67,6 +67,6 @@ def test_tariffs_of_one_class_never_overlap_and_only_get_an_end(session):
         makers.tariff(session, of=thing)
     session.rollback()
     with pytest.raises(DBAPIError, match="end date"):
-        session.execute(text("UPDATE tariff SET rate_yuan = 1 WHERE id = :id"), {"id": price.id})
+        session.execute(text("UPDATE tariff SET terms = '{}' WHERE id = :id"), {"id": price.id})
     session.rollback()
     session.execute(text("UPDATE tariff SET days = daterange(lower(days), '2027-01-01')"))

@@ -28,6 +28,11 @@ from tests.integration.page_world import World
 
 ROLES = ("member", "manager", "other firm", "operator", "finance", "other operator", "official", "administrator")
 STRANGERS = ("other firm", "other operator")
+# These name a thing beside their path.
+NAMED_BESIDE = {
+    "review.issue", "tariffs.edit", "tariffs.preview", "tariffs.add", "invoice_files.prepare", "tax_invoices.usual",
+    "closing.close", "closing.release", "sharing.record",
+}  # fmt: skip
 # These answer a stranger, but with nothing of the world's: what they name is looked for in the stranger's own part.
 LOOKS_IN_OWN = {"review.approve", "check_in.machine", "check_in.power"}
 
@@ -71,7 +76,7 @@ def visit(house) -> Callable[..., FlaskClient]:
 
 def arguments(world: World, rule: Rule) -> dict[str, object]:
     """Values for the places in an address: always things of the world's own firm and platform."""
-    code = dict.fromkeys(("platforms", "calendar", "subsidy"), world.platform.code)
+    code = dict.fromkeys(("platforms", "calendar", "subsidy", "payers", "invoice_files"), world.platform.code)
     code["equipment"] = world.equipment.code
     code |= {
         "account": "en",
@@ -91,9 +96,18 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "session_id": world.usage.id,
         "invoice_id": world.invoice.id,
         "line_id": world.invoice.lines[0].id,
+        "tax_invoice_id": world.tax_invoice.id,
+        "red_id": world.red_request.id,
+        "agreement_id": world.shares.agreement_id,
+        "proposal_id": world.shares.id,
+        "work_id": world.long_work.id,
+        "organization_id": world.firm.id,
+        "month": f"{world.month:%Y-%m}",
         "message_id": 1,
         "key_id": 1,
         "alert_id": 1,
+        "tariff_id": 1,
+        "charge_id": world.invoice.lines[0].charge_id,
         "late_id": world.late.id,
         "qualification_id": 1,
         "requirement_id": 1,
@@ -102,6 +116,13 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "entry_id": world.entry.id,
         "waiting_id": world.waiting.id,
         "token": world.feed_token,
+        "payment_id": world.money.payment_id,
+        "account_id": world.money.account_id,
+        "movement_id": world.money.movement_id,
+        "statement_id": world.money.statement_id,
+        "bank_line_id": world.money.bank_line_id,
+        "journal_entry_id": world.money.journal_entry_id,
+        "platform_id": world.platform.id,
     }
     return {name: known[name] for name in rule.arguments}
 
@@ -120,8 +141,14 @@ def query(world: World, endpoint: str) -> dict[str, object]:
         return {"equipment_id": world.equipment.id}
     if endpoint == "check_in.kiosk":
         return {"token": kiosk_token(world.equipment)}
+    if endpoint in ("invoice_files.prepare", "tax_invoices.usual"):
+        return {"platform_id": world.platform.id}
+    if endpoint in ("closing.close", "closing.release", "sharing.record"):
+        return {"platform_id": world.platform.id, "month": f"{world.month:%Y-%m}"}
     if endpoint == "review.issue":
         return {"platform_id": world.platform.id, "organization_id": world.firm.id}
+    if endpoint in ("tariffs.edit", "tariffs.preview", "tariffs.add"):
+        return {"equipment_id": world.equipment.id}
     if endpoint == "review.month":
         return {"month": f"{world.month:%Y-%m}"}
     return {}
@@ -155,7 +182,9 @@ def expected(app: Flask, world: World, rule: Rule, who: str | None) -> set[int]:
         return {302}
     if not load_actor(str(world.people[who].id)).may(permission):
         return {403}
-    names_a_thing = bool(rule.arguments) or rule.endpoint == "review.issue"
+    if rule.endpoint == "long_work.work":
+        return {200} if who in ("operator", "finance") else {404}
+    names_a_thing = bool(rule.arguments) or rule.endpoint in NAMED_BESIDE
     if who in STRANGERS and names_a_thing and rule.endpoint not in LOOKS_IN_OWN:
         return {404}
     return {200, 302, 409, 422} if "POST" in rule.methods else {200}

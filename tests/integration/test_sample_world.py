@@ -10,7 +10,7 @@ from app.catalogue.seeding import load_catalogue, sample_uscc
 from app.demo import seed_demo
 from app.identity.models import Organization
 from billing.assessing import judge_platform
-from billing.models import Charge, ChargeProblem, Invoice
+from billing.models import Charge, Invoice, UseSettlement
 from devices.models import UsageSession
 
 AT = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_the_sample_world_flows_from_readings_to_a_subsidy_and_is_made_once(sess
         select(func.count()).select_from(UsageSession).where(UsageSession.reservation_id.is_not(None))
     )
     assert used == booked > 50
-    assert session.scalar(select(func.count()).select_from(ChargeProblem)) == 0
+    assert session.scalar(select(func.count()).select_from(UseSettlement).where(UseSettlement.status != "priced")) == 0
     assert {one.value for one in session.scalars(select(Charge.state).distinct())} == {"proposed", "invoiced"}
     platform = session.scalars(select(Platform).where(Platform.code == "hx-textile")).one()
     _, judgement = judge_platform(session, platform.id)

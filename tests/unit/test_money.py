@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,20 @@ amounts = st.integers(-(10**13), 10**13).map(Money)
 )
 def test_half_a_fen_goes_away_from_zero(yuan, fen):
     assert Money.rounded(Decimal(yuan)).fen == fen
+
+
+@given(st.fractions(-(10**6), 10**6, max_denominator=6000))
+def test_a_fraction_is_rounded_as_exactly_as_a_decimal(yuan):
+    nearest = Money.rounded(yuan)
+    assert abs(Fraction(nearest.fen, 100) - yuan) <= Fraction(1, 200)
+    assert Money.rounded(-yuan) == -nearest
+    assert abs(Money.rounded(yuan, mode="truncate").fen) == abs(yuan) * 100 // 1
+
+
+def test_half_a_fen_that_no_decimal_holds_on_the_way_goes_up():
+    assert Money.rounded(Fraction(3, 10) / 60) == Money(1)
+    assert Money.rounded(Fraction(-3, 10) / 60) == Money(-1)
+    assert Money.rounded(Fraction(2, 3) * Fraction(3, 400), mode="truncate") == Money(0)
 
 
 @given(st.decimals(-(10**9), 10**9, places=6, allow_nan=False))

@@ -36,6 +36,7 @@ class Reservation(Model):
     """A firm's claim on one piece of equipment.
 
     ``during`` stays what was agreed; ``released_at`` says when it was given back before its end.
+    ``cancelled_at`` is when an agreed one was cancelled, ``withdrawn`` says that the platform did it.
     ``hold_until`` is when a request or an offer lapses. What it holds stands in :class:`Occupancy`.
     """
 
@@ -64,6 +65,8 @@ class Reservation(Model):
     hold_until: Mapped[datetime | None] = mapped_column(UtcTime)
     checked_in_at: Mapped[datetime | None] = mapped_column(UtcTime)
     released_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    withdrawn: Mapped[bool] = mapped_column(default=False, server_default="false")
     purpose: Mapped[str] = mapped_column(Text, default="")
     idempotency_key: Mapped[str | None] = mapped_column(SHORT)
     created_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -53,6 +53,9 @@ PENDING = frozenset({ReservationState.OFFERED, ReservationState.REQUESTED})
 AGREED = frozenset({ReservationState.BOOKED, ReservationState.IN_USE, ReservationState.FINISHED})
 """What a usage session may belong to."""
 
+ENDED = frozenset({ReservationState.FINISHED, ReservationState.CANCELLED, ReservationState.NO_SHOW})
+"""Over before their time is: nothing more is expected of an agreed one."""
+
 NOT_BEGUN = frozenset({*PENDING, ReservationState.BOOKED})
 HOLDS_SLOT = frozenset({*PENDING, ReservationState.BOOKED, ReservationState.IN_USE})
 

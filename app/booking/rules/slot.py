@@ -19,6 +19,24 @@ class BookedSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class AgreedSlot:
+    """What became of a reservation that was agreed. ``during`` ends where the rest was given back.
+
+    ``cancelled_at`` and ``withdrawn`` (by the platform) say how it ended before it began.
+    """
+
+    reservation_id: int
+    equipment_id: int
+    organization_id: int
+    during: Interval
+    booked_at: datetime
+    checked_in_at: datetime | None
+    cancelled_at: datetime | None
+    withdrawn: bool
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
     """Who is at a piece of equipment: the reservation that is checked in, and when somebody last came or went."""
 

@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     QUALIFICATION = "qualification"
     SERVICE_REQUEST = "service_request"
     METERING = "metering"
+    PAYMENT = "payment"
 
 
 class MailState(StrEnum):

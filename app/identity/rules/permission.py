@@ -45,9 +45,18 @@ class Permission(StrEnum):
     SEE_USAGE = "see_usage"
     SEE_READINGS = "see_readings"
     SEE_INVOICES = "see_invoices"
+    SEE_CHARGES = "see_charges"
+    SEE_CERTIFICATES = "see_certificates"
+    CLOSE_MONTHS = "close_months"
+    SEE_REVENUE = "see_revenue"
+    SHARE_REVENUE = "share_revenue"
+    OBJECT_TO_CHARGES = "object_to_charges"
+    MANAGE_TARIFFS = "manage_tariffs"
     REVIEW_CHARGES = "review_charges"
     ISSUE_INVOICES = "issue_invoices"
     RECORD_PAYMENTS = "record_payments"
+    SEE_DEPOSITS = "see_deposits"
+    MANAGE_BILLING = "manage_billing"
     SEE_METERS = "see_meters"
     MANAGE_METERS = "manage_meters"
     SEE_SUBSIDY = "see_subsidy"
@@ -93,9 +102,22 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     Permission.SEE_INVOICES: {
         Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,
     },
+    Permission.SEE_CHARGES: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS,
+    },
+    Permission.SEE_CERTIFICATES: {Role.FIRM_MANAGER: _FIRM},
+    Permission.CLOSE_MONTHS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SEE_REVENUE: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SHARE_REVENUE: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.OBJECT_TO_CHARGES: {Role.FIRM_MANAGER: _FIRM},
+    Permission.MANAGE_TARIFFS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
     Permission.REVIEW_CHARGES: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
     Permission.ISSUE_INVOICES: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
     Permission.RECORD_PAYMENTS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SEE_DEPOSITS: {
+        Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS,
+    },
+    Permission.MANAGE_BILLING: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
     Permission.SEE_METERS: {
         Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.ADMINISTRATOR: _ALL,
     },

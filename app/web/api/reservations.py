@@ -22,6 +22,7 @@ from app.kernel.errors import InvalidInput, NotFound
 from app.kernel.interval import Interval
 from app.web.access import acting_organization, bounds, requires
 from app.web.api.schemas import CancelIn, ListQuery, MoveIn, ReservationIn, ReservationOut
+from app.web.booking_money import hold_deposits, refuse_overdue
 from devices.metering import reconsider
 
 blueprint = Blueprint("api_reservations", __name__, url_prefix="/api/v1/reservations", description="Reservations")
@@ -87,6 +88,7 @@ def create(told: dict[str, Any]) -> Reservation:
     key = idempotency_key()
 
     def work(session: Session) -> int:
+        refuse_overdue(session, told["equipment_id"], organization_id, now)
         made = reserve(
             session,
             equipment_id=told["equipment_id"],
@@ -98,6 +100,7 @@ def create(told: dict[str, Any]) -> Reservation:
             idempotency_key=key,
             accessories=taken_along(told),
         )
+        hold_deposits(session, [made], now)
         if when.start <= now:
             reconsider(session, made.equipment_id, since=when.start)
         return made.id
@@ -124,6 +127,7 @@ def change(told: dict[str, Any], reservation_id: int) -> Reservation:
 
     def work(session: Session) -> None:
         moved = move(session, reservation_id, when=when, by=current_user.id, at=clock.now())
+        hold_deposits(session, [moved], clock.now())
         tell_changed(session, moved, by=current_user.id, at=clock.now())
         reconsider(session, moved.equipment_id, since=min(since, when.start))
 

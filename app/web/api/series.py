@@ -20,6 +20,7 @@ from app.kernel.errors import NotFound
 from app.web.access import acting_organization, bounds, requires
 from app.web.api.reservations import idempotency_key, interval_of, taken_along
 from app.web.api.schemas import OccurrenceOut, SeriesCancelIn, SeriesIn, SeriesOut, SeriesWishIn
+from app.web.booking_money import hold_deposits, refuse_overdue
 from app.web.errors import sentence
 
 blueprint = Blueprint("api_series", __name__, url_prefix="/api/v1/series", description="Series of reservations")
@@ -57,6 +58,7 @@ def create(told: dict[str, Any]) -> dict[str, Any]:
     whens = occurrences(interval_of(told), _rule(told))
 
     def work(session: Session) -> tuple[int, list[Occurrence]]:
+        refuse_overdue(session, told["equipment_id"], organization_id, clock.now())
         series, left_out = reserve_series(
             session,
             equipment_id=told["equipment_id"],
@@ -70,6 +72,7 @@ def create(told: dict[str, Any]) -> dict[str, Any]:
             idempotency_key=key,
             skip_conflicts=told["skip_conflicts"],
         )
+        hold_deposits(session, dates_of(session, series.id), clock.now())
         return series.id, left_out
 
     series_id, left_out = in_transaction(work)

@@ -1,4 +1,4 @@
-// A worked-through table: ↑ ↓ choose a row, A approves it, D declines it, E opens its evidence. Without script the buttons do.
+// A worked-through table: ↑ ↓ choose a row, A approves it, D declines or corrects it, E opens its evidence. Without script the buttons do.
 const rows = () => [...document.querySelectorAll("[data-review] tr[data-row]")];
 
 function choose(row) {
@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
     ArrowUp: () => choose(all[at - 1]),
     a: () => row.querySelector("[data-approves]")?.click(),
     e: () => row.querySelector("[data-explains]")?.click(),
-    d: () => row.querySelector("[data-declines]")?.focus(),
+    d: () => row.querySelector("[data-declines]")?.focus() ?? row.querySelector("[data-disputes]")?.click(),
   };
   const deed = deeds[event.key] ?? deeds[event.key.toLowerCase()];
   if (deed && !(event.target !== row && event.key === "Enter")) {

@@ -11,7 +11,9 @@ SUBJECTS = (
     "check_in", "waitlist", "conduct", "meter_settings", "power",
     "service_requests", "usage", "use_review", "review", "invoices", "subsidy", "city", "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
-    "feeds", "alerts", "calibration", "seals", "device_keys",
+    "payments", "bank", "deposits", "ageing", "ledger", "billing_settings",
+    "tax_invoices", "red_letters", "payers", "invoice_files",
+    "feeds", "alerts", "calibration", "seals", "device_keys", "long_work", "certificates", "sharing", "revenue", "closing", "tariffs", "charges",
 )  # fmt: skip
 
 

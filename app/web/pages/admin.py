@@ -20,7 +20,8 @@ from app.kernel.db import db
 from app.web.access import requires
 from app.web.exports import Column, download
 from app.web.paging import page_of, wanted_file
-from billing.models import Assessment, Charge, ChargeProblem
+from billing.models import Assessment, Charge, UseSettlement
+from billing.settling import WAITING
 from devices.models import DeadLetter, DisputedReading, LateChange, Meter, MeteringTask, UsageSession
 from devices.usage import live_states
 
@@ -118,7 +119,7 @@ def signs() -> list[Sign]:
             count(DeadLetter, DeadLetter.received_at > now - timedelta(days=1)) == 0,
         ),
         Sign(gettext("互相矛盾的读数"), count(DisputedReading), count(DisputedReading) == 0),
-        Sign(gettext("没能计费的使用"), count(ChargeProblem), True),
+        Sign(gettext("没能计费的使用"), count(UseSettlement, UseSettlement.status.in_(WAITING)), True),
         Sign(
             gettext("开票后到达的读数"),
             count(LateChange, LateChange.resolved_at.is_(None)),

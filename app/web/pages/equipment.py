@@ -16,6 +16,7 @@ from app.kernel.db import db
 from app.kernel.errors import NotFound
 from app.kernel.interval import Interval
 from app.web.access import bounds, requires
+from app.web.prices import facts_of_price
 from billing.tariffs import prices_of
 from devices.usage import live_states
 
@@ -34,13 +35,18 @@ def equipment(code: str) -> str:
     length = max(OFFERED_LENGTH, timedelta(minutes=one.least_minutes))
     soon = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     free = nearest_free_slots(session, one, Interval(soon, soon + length), at=now) if one.bookable else ()
+    price = prices_of(session, [one], on=clock.local_date(now)).get(one.id)
     return render_template(
         "equipment.html",
         equipment=one,
-        price=prices_of(session, [one.id], on=clock.local_date(now)).get(one.id),
+        price=price,
+        facts=facts_of_price(price) if price is not None else [],
         live=live_states(session, [one.id], at=now)[one.id] if current_user.is_authenticated else None,
         settings_href=url_for("equipment_settings.settings", code=one.code)
         if bounds(Permission.MANAGE_EQUIPMENT).allows(platform_id=one.platform_id)
+        else "",
+        tariff_href=url_for("tariffs.edit", equipment_id=one.id)
+        if bounds(Permission.MANAGE_TARIFFS).allows(platform_id=one.platform_id)
         else "",
         free=free,
     )

@@ -24,9 +24,9 @@ from app.kernel.money import ZERO
 from app.web.access import bounds, requires
 from app.web.pages.admin import signs
 from app.web.pages.city import city_figures
-from billing.charging import WAITING
-from billing.models import Charge, ChargeProblem, Invoice
+from billing.models import Charge, Invoice, UseSettlement
 from billing.rules.words import ChargeState, InvoiceKind, InvoiceState
+from billing.settling import WAITING
 from devices.models import DeadLetter, DisputedReading, LateChange, Meter, UsageSession
 from devices.usage import live_states, usage_within
 from devices.watching import open_alerts
@@ -158,7 +158,7 @@ def _operator() -> dict[str, Any]:
         "requests": waiting_count(session, bounds(Permission.DECIDE_RESERVATIONS).platform_ids, at=now),
         "proposed": proposed[0],
         "proposed_gross": proposed[1] or ZERO,
-        "problems": count(ChargeProblem, ChargeProblem.platform_id.in_(ids), ChargeProblem.reason.in_(WAITING)),
+        "problems": count(UseSettlement, UseSettlement.platform_id.in_(ids), UseSettlement.status.in_(WAITING)),
         "alerts": open_alerts(session, ids),
         "silent": sum(one.word == "silent" for one in live.values()),
         "dead": count(DeadLetter, DeadLetter.meter_id.in_(meters)),

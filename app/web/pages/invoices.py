@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
@@ -21,17 +23,26 @@ from app.web.access import Bounds, bounds, requires
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import money, said
-from app.web.forms import day_in, money_in
+from app.web.forms import day_in, money_in, month_in
 from app.web.paging import page_of, wanted_file
 from app.web.words import state_of
 from billing.correcting import credit as issue_credit_note
-from billing.documents import invoice_pdf
-from billing.models import Invoice, InvoiceLine
+from billing.correcting import free_to_credit
+from billing.models import Invoice, InvoiceLine, TaxInvoice
+from billing.payers import shares_of
 from billing.paying import record_payment
+from billing.printing import around, kept_pdf
+from billing.red_letters import letters_wanted, red_requests_of
+from billing.rules.red_letter import RedReason, RedState
+from billing.rules.tax_invoice import TaxInvoiceKind
 from billing.rules.words import InvoiceKind, InvoiceState
+from billing.statement_sheet import statement_xlsx
 from billing.statements import evidence_path, invoice_view, invoices_of
+from billing.tax_invoices import buyers_of, live_tax_invoices
+from billing.tax_requests import settings_of
 
 pages = Blueprint("invoices", __name__)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @pages.get("/invoices")
@@ -40,6 +51,7 @@ def list_invoices() -> Response | str:
     shown = request.args.get("state", "")
     year = request.args.get("year", type=int)
     wanted = request.args.get("q", "").strip()
+    chosen_month = month_in("month", clock.local_date(clock.now())) if request.args.get("month") else None
     query = (
         invoices_of()
         .join(Platform, Platform.id == Invoice.platform_id)
@@ -52,6 +64,8 @@ def list_invoices() -> Response | str:
         query = query.where(Invoice.state == InvoiceState(shown), Invoice.kind == InvoiceKind.INVOICE)
     if year:
         query = query.where(Invoice.year == year)
+    if chosen_month:
+        query = query.where(Invoice.month == chosen_month)
     if wanted:
         like = f"%{wanted}%"
         query = query.where(or_(Organization.name.ilike(like), Platform.name_zh.ilike(like), Platform.code.ilike(like)))
@@ -80,22 +94,32 @@ def list_invoices() -> Response | str:
         year=year,
         years=years.all(),
         q=wanted,
+        month=chosen_month,
+        may_issue=current_user.may(Permission.ISSUE_INVOICES),
+        platforms=_issuing_platforms(),
     )
 
 
 @pages.get("/invoices/<int:invoice_id>")
 @requires(Permission.SEE_INVOICES)
 def invoice(invoice_id: int) -> str:
-    return _page(_visible(invoice_id, Permission.SEE_INVOICES))
+    return page(visible(invoice_id, Permission.SEE_INVOICES))
 
 
 @pages.get("/invoices/<int:invoice_id>.pdf")
 @requires(Permission.SEE_INVOICES)
 def pdf(invoice_id: int) -> Response:
-    one = _visible(invoice_id, Permission.SEE_INVOICES)
-    answer = Response(invoice_pdf(one), mimetype="application/pdf")
-    answer.headers["Content-Disposition"] = f"attachment; filename={one.label}.pdf"
-    return answer
+    """The document as it was first made; whoever asks first has it made."""
+    label = visible(invoice_id, Permission.SEE_INVOICES).label
+    content = in_transaction(lambda session: kept_pdf(session, session.get_one(Invoice, invoice_id), at=clock.now()))
+    return _file(content, f"{label}.pdf", "application/pdf")
+
+
+@pages.get("/invoices/<int:invoice_id>.xlsx")
+@requires(Permission.SEE_INVOICES)
+def statement_sheet(invoice_id: int) -> Response:
+    one = visible(invoice_id, Permission.SEE_INVOICES)
+    return _file(statement_xlsx(one, around(db.session(), one)), f"{one.label}.xlsx", XLSX)
 
 
 @pages.get("/invoices/lines/<int:line_id>")
@@ -105,7 +129,7 @@ def line(line_id: int) -> str:
     one = db.session.get(InvoiceLine, line_id)
     if one is None:
         raise NotFound("没有找到这一项，或您无权查看。")
-    _visible(one.invoice_id, Permission.SEE_INVOICES)
+    visible(one.invoice_id, Permission.SEE_INVOICES)
     path = evidence_path(db.session(), line_id)
     return render_template(
         "invoice_line.html",
@@ -119,7 +143,7 @@ def line(line_id: int) -> str:
 @pages.post("/invoices/<int:invoice_id>/payments")
 @requires(Permission.RECORD_PAYMENTS)
 def pay(invoice_id: int) -> Response | tuple[str, int]:
-    _visible(invoice_id, Permission.RECORD_PAYMENTS)
+    visible(invoice_id, Permission.RECORD_PAYMENTS)
     person_id, reference = current_user.id, request.form.get("reference", "")
     try:
         amount = money_in("amount")
@@ -138,7 +162,7 @@ def pay(invoice_id: int) -> Response | tuple[str, int]:
             )
         )
     except Refusal as refusal:
-        return _page(_visible(invoice_id, Permission.RECORD_PAYMENTS), refusal=refusal), status_of(refusal)
+        return page(visible(invoice_id, Permission.RECORD_PAYMENTS), refusal=refusal), status_of(refusal)
     flash(gettext("已登记收款 %(amount)s。", amount=money(amount)))
     return redirect(url_for(".invoice", invoice_id=invoice_id))
 
@@ -146,7 +170,7 @@ def pay(invoice_id: int) -> Response | tuple[str, int]:
 @pages.post("/invoices/<int:invoice_id>/credit")
 @requires(Permission.ISSUE_INVOICES)
 def credit(invoice_id: int) -> Response | tuple[str, int]:
-    one = _visible(invoice_id, Permission.ISSUE_INVOICES)
+    one = visible(invoice_id, Permission.ISSUE_INVOICES)
     person_id, reason = current_user.id, request.form.get("reason", "")
     try:
         amounts: dict[int, Money] = {each.id: money_in(f"line_{each.id}") for each in one.lines}
@@ -156,7 +180,7 @@ def credit(invoice_id: int) -> Response | tuple[str, int]:
             )
         )
     except Refusal as refusal:
-        return _page(_visible(invoice_id, Permission.ISSUE_INVOICES), refusal=refusal), status_of(refusal)
+        return page(visible(invoice_id, Permission.ISSUE_INVOICES), refusal=refusal), status_of(refusal)
     note = db.session.get_one(Invoice, note_id)
     flash(gettext("已开具红字通知单 %(label)s，%(amount)s。", label=note.label, amount=money(note.gross_fen)))
     return redirect(url_for(".invoice", invoice_id=note_id))
@@ -172,7 +196,7 @@ def _within_bounds(limits: Bounds) -> ColumnElement[bool]:
     )
 
 
-def _visible(invoice_id: int, permission: Permission) -> Invoice:
+def visible(invoice_id: int, permission: Permission) -> Invoice:
     """An issued invoice that the actor may see. Errors: ``NotFound``."""
     one = db.session.get(Invoice, invoice_id, options=[selectinload(Invoice.lines)])
     if one is None or one.state is InvoiceState.DRAFT:
@@ -181,21 +205,59 @@ def _visible(invoice_id: int, permission: Permission) -> Invoice:
     return one
 
 
-def _page(one: Invoice, *, refusal: Refusal | None = None) -> str:
-    view = invoice_view(db.session(), one.id)
+def _file(content: bytes, name: str, mimetype: str) -> Response:
+    answer = Response(content, mimetype=mimetype)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer
+
+
+def _issuing_platforms() -> Sequence[Platform]:
+    """Whose documents the reader may prepare together."""
+    if not current_user.may(Permission.ISSUE_INVOICES):
+        return []
+    wanted = bounds(Permission.ISSUE_INVOICES).platform_ids
+    return db.session.scalars(select(Platform).where(Platform.id.in_(wanted)).order_by(Platform.id)).all()
+
+
+def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
+    """The invoice with all that came of it, and what the reader may do next."""
+    session = db.session()
+    view = invoice_view(session, one.id)
     is_invoice = one.kind is InvoiceKind.INVOICE
 
     def may(permission: Permission) -> bool:
         return is_invoice and bounds(permission).allows(platform_id=one.platform_id)
 
+    tax_invoices = live_tax_invoices(session, one.id)
+    requests = red_requests_of(session, one.id) if is_invoice else []
+    free = free_to_credit(session, one) if is_invoice else {}
+    may_issue = may(Permission.ISSUE_INVOICES)
     return render_template(
         "invoice.html",
         invoice=view.invoice,
         view=view,
         is_invoice=is_invoice,
         may_pay=may(Permission.RECORD_PAYMENTS) and bool(view.due),
-        may_credit=may(Permission.ISSUE_INVOICES) and any(view.left.values()),
+        may_credit=may_issue and not tax_invoices and any(free.values()),
+        may_ask_red=may_issue and bool(tax_invoices) and any(free.values()),
+        may_issue=may_issue,
+        may_withdraw=may_issue and not any(each.state.open or each.state is RedState.ISSUED for each in requests),
+        free=free,
+        shares=shares_of(session, one.id),
+        tax_invoices=tax_invoices,
+        buyers=_without_tax_invoice(one, tax_invoices) if may_issue else [],
+        settings=settings_of(session, one.platform_id),
+        tax_kinds=list(TaxInvoiceKind),
+        red_reasons=list(RedReason),
+        red_requests=[
+            (each, letters_wanted(session, each) if each.state is RedState.CONFIRMED else []) for each in requests
+        ],
         today=clock.local_date(clock.now()),
         refused=sentence(refusal) if refusal is not None else "",
         errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},
     )
+
+
+def _without_tax_invoice(one: Invoice, recorded: Sequence[TaxInvoice]) -> list[Organization]:
+    have = {each.buyer_id for each in recorded}
+    return [body for body in buyers_of(db.session(), one) if body.id not in have]

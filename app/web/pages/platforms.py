@@ -15,6 +15,7 @@ from app.kernel import clock
 from app.kernel.db import db
 from app.kernel.errors import NotFound
 from app.web.access import requires
+from app.web.prices import headline
 from billing.tariffs import prices_of
 from devices.usage import live_states
 
@@ -50,10 +51,11 @@ def list_platforms() -> str:
 def platform(code: str) -> str:
     one = platform_by(code)
     shown = [equipment.id for equipment in one.equipment]
+    prices = prices_of(db.session(), one.equipment, on=clock.local_date(clock.now()))
     return render_template(
         "platform.html",
         platform=one,
-        prices=prices_of(db.session(), shown, on=clock.local_date(clock.now())),
+        prices={equipment_id: headline(tariff) for equipment_id, tariff in prices.items()},
         live=live_states(db.session(), shown, at=clock.now()) if current_user.is_authenticated else {},
     )
 

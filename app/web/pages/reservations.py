@@ -27,6 +27,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal, SlotTaken
 from app.web.access import Bounds, acting_organization, bounds, requires
 from app.web.booking_form import accessories_in, booking_form, equipment_named, estimate_of, suggested
+from app.web.booking_money import hold_deposits, refuse_overdue
 from app.web.curves import curve
 from app.web.errors import interval_json, sentence, status_of
 from app.web.exports import Column, download
@@ -107,7 +108,7 @@ def new() -> str:
 @pages.post("/reservations")
 @requires(Permission.RESERVE)
 def book() -> Response | tuple[str, int]:
-    equipment = equipment_named(request.form.get("equipment_id", type=int))
+    equipment_id = equipment_named(request.form.get("equipment_id", type=int)).id
     organization_id = acting_organization(Permission.RESERVE)
     key = request.form.get("idempotency_key") or secrets.token_hex(16)
     purpose = request.form.get("purpose", "").strip()[:2000]
@@ -115,9 +116,10 @@ def book() -> Response | tuple[str, int]:
 
     def work(session: Session) -> int:
         now, when = clock.now(), interval_in()
+        refuse_overdue(session, equipment_id, organization_id, now)
         made = reserve(
             session,
-            equipment_id=equipment.id,
+            equipment_id=equipment_id,
             when=when,
             organization_id=organization_id,
             person_id=person_id,
@@ -126,6 +128,7 @@ def book() -> Response | tuple[str, int]:
             idempotency_key=key,
             accessories=accessories_in(),
         )
+        hold_deposits(session, [made], now)
         if when.start <= now:
             reconsider(session, made.equipment_id, since=when.start)
         return made.id
@@ -282,11 +285,11 @@ def _curve(session: Session, row: Reservation, meter_id: int) -> dict[str, Any]:
 def _move(reservation_id: int) -> None:
     _visible(reservation_id, Permission.RESERVE)
     person_id, when = current_user.id, interval_in()
-    in_transaction(
-        lambda session: tell_changed(
-            session,
-            move_reservation(session, reservation_id, when=when, by=person_id, at=clock.now()),
-            by=person_id,
-            at=clock.now(),
-        )
-    )
+
+    def work(session: Session) -> None:
+        now = clock.now()
+        moved = move_reservation(session, reservation_id, when=when, by=person_id, at=now)
+        hold_deposits(session, [moved], now)
+        tell_changed(session, moved, by=person_id, at=now)
+
+    in_transaction(work)

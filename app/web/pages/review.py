@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app.catalogue.models import Equipment, Platform
+from app.catalogue.models import Platform
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
@@ -90,22 +90,18 @@ def _month(chosen: date) -> dict[str, Any]:
     reviews = [(one, month_review(session, platform_id=one.id, month=chosen)) for one in platforms]
     groups = [(platform, _unbilled(firm)) for platform, review in reviews for firm in review.firms]
     groups = [(platform, firm) for platform, firm in groups if firm.charges]
-    used = [usage.equipment_id for _, review in reviews for _, usage in review.problems]
-    equipment = {one.id: one for one in session.scalars(select(Equipment).where(Equipment.id.in_(used)))}
     waiting = [one.id for _, firm in groups for one in firm.charges if one.state is ChargeState.PROPOSED]
     return {
         "month": chosen,
         "groups": groups,
-        "problems": [
-            (usage, equipment[usage.equipment_id], problem_sentence(problem.reason))
-            for _, review in reviews
-            for problem, usage in review.problems
-        ],
+        "problems": [(one, problem_sentence(one.reason)) for _, review in reviews for one in review.problems],
         "waiting": waiting,
         "gross": total([firm.gross() for _, firm in groups]),
         "proposed": ChargeState.PROPOSED,
+        "disputed": ChargeState.DISPUTED,
     }
 
 
 def _unbilled(firm: FirmMonth) -> FirmMonth:
-    return replace(firm, charges=[one for one in firm.charges if one.state is not ChargeState.INVOICED])
+    done = (ChargeState.INVOICED, ChargeState.WAIVED)
+    return replace(firm, charges=[one for one in firm.charges if one.state not in done])

@@ -7,6 +7,7 @@ import secrets
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation, Series
@@ -25,6 +26,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.web.access import acting_organization, bounds, requires
 from app.web.booking_form import accessories_in
+from app.web.booking_money import hold_deposits, refuse_overdue
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import said
@@ -53,29 +55,33 @@ def new() -> str | tuple[str, int]:
 @pages.post("/series")
 @requires(Permission.RESERVE)
 def book() -> Response | tuple[str, int]:
-    equipment = _equipment(request.form.get("equipment_id", type=int))
+    equipment_id = _equipment(request.form.get("equipment_id", type=int)).id
     organization_id, person_id = acting_organization(Permission.RESERVE), current_user.id
     key = request.form.get("idempotency_key") or secrets.token_hex(16)
     purpose = request.form.get("purpose", "").strip()[:2000]
     rule = {name: request.form.get(name, "") for name in RULE_FIELDS}
     try:
         whens, accessories = choices_in(), accessories_in()
-        series_id = in_transaction(
-            lambda session: (
-                reserve_series(
-                    session,
-                    equipment_id=equipment.id,
-                    whens=whens,
-                    rule=rule,
-                    organization_id=organization_id,
-                    person_id=person_id,
-                    at=clock.now(),
-                    purpose=purpose,
-                    accessories=accessories,
-                    idempotency_key=key,
-                )[0].id
+
+        def work(session: Session) -> int:
+            now = clock.now()
+            refuse_overdue(session, equipment_id, organization_id, now)
+            series, _ = reserve_series(
+                session,
+                equipment_id=equipment_id,
+                whens=whens,
+                rule=rule,
+                organization_id=organization_id,
+                person_id=person_id,
+                at=now,
+                purpose=purpose,
+                accessories=accessories,
+                idempotency_key=key,
             )
-        )
+            hold_deposits(session, dates_of(session, series.id), now)
+            return series.id
+
+        series_id = in_transaction(work)
     except Refusal as refusal:
         again = _equipment(request.form.get("equipment_id", type=int))
         try:
@@ -124,11 +130,14 @@ def move(series_id: int) -> Response | tuple[str, int]:
     person_id = current_user.id
     try:
         reservation_id, reach, when = _of_series(row), _reach(), interval_in()
-        moved = in_transaction(
-            lambda session: len(
-                move_series(session, reservation_id, reach=reach, when=when, by=person_id, at=clock.now())
-            )
-        )
+
+        def work(session: Session) -> int:
+            now = clock.now()
+            dates = move_series(session, reservation_id, reach=reach, when=when, by=person_id, at=now)
+            hold_deposits(session, dates, now)
+            return len(dates)
+
+        moved = in_transaction(work)
     except Refusal as refusal:
         return _page(_visible(series_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
     flash(gettext("已改期 %(count)s 次预约。", count=moved))

@@ -31,8 +31,7 @@ from app.web.forms import month_in
 from app.web.paging import Page, page_of, wanted_file
 from app.web.river import evidence_path
 from app.web.words import problem_sentence, state_of, word_of
-from billing.models import ChargeProblem
-from billing.statements import charges_of_sessions
+from billing.statements import charges_of_sessions, settlement_of_session
 from devices.models import LateChange, UsageSession
 from devices.rules.evidence import Flag
 from devices.rules.usage import Usage
@@ -113,7 +112,7 @@ def session_page(one: Usage, equipment: Equipment, refusal: Refusal | None = Non
         reservations_by_id(database, [one.reservation_id]).get(one.reservation_id) if one.reservation_id else None
     )
     charges = charges_of_sessions(database, [session_id]).get(session_id, [])
-    problem = database.get(ChargeProblem, session_id)
+    settlement = settlement_of_session(database, session_id)
     spans = [one.when] if reservation is None else [one.when, reservation.during]
     window = Interval(min(span.start for span in spans), max(span.end for span in spans)).padded(
         before=AROUND, after=AROUND
@@ -125,7 +124,7 @@ def session_page(one: Usage, equipment: Equipment, refusal: Refusal | None = Non
         reservation=reservation,
         organization=names_of({one.organization_id}).get(one.organization_id),
         charges=charges,
-        problem=problem_sentence(problem.reason) if problem else "",
+        problem=problem_sentence(settlement.reason) if settlement and settlement.reason else "",
         late=[
             (change, _told(change.proposal["was"]), _told(change.proposal["would_be"]))
             for change in database.scalars(

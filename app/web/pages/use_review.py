@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation
@@ -17,10 +20,13 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
+from app.kernel.interval import Interval
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
+from app.web.formats import money
 from app.web.forms import interval_in
 from app.web.pages.usage import session_page, visible
+from billing.adjusting import charge_late
 from devices.entering import enter_use
 from devices.models import LateChange
 from devices.reviewing_use import resolve_late
@@ -88,15 +94,34 @@ def resolve(session_id: int, late_id: int) -> Response | tuple[str, int]:
     late = db.session.get(LateChange, late_id)
     if late is None or late.usage_session_id != session_id:
         raise NotFound("没有找到这一项，或您无权查看。")
-    person_id, resolution = current_user.id, request.form.get("resolution", "")
+    person_id, resolution = current_user.id, request.form.get("resolution", "").strip()
+    on_top, told = request.form.get("deed") == "charge", late.proposal
+
+    def work(session: Session) -> None:
+        said = resolution
+        if on_top:
+            added = charge_late(
+                session,
+                session_id,
+                was=_span(told["was"]),
+                now=_span(told["would_be"]) if told["would_be"] else None,
+                energy_mwh=told["would_be"]["energy_mwh"] if told["would_be"] else 0,
+                by=person_id,
+                at=clock.now(),
+            )
+            said = resolution or gettext("补计差额 %(amount)s，待审核。", amount=money(added))
+        resolve_late(session, late_id, resolution=said, by=person_id, at=clock.now())
+
     try:
-        in_transaction(
-            lambda session: resolve_late(session, late_id, resolution=resolution, by=person_id, at=clock.now())
-        )
+        in_transaction(work)
     except Refusal as refusal:
         return session_page(one, equipment, refusal), status_of(refusal)
     flash(gettext("已记录处理结果。"))
     return redirect(url_for("usage.session", session_id=session_id))
+
+
+def _span(told: dict[str, Any]) -> Interval:
+    return Interval(datetime.fromisoformat(told["starts_at"]), datetime.fromisoformat(told["ends_at"]))
 
 
 def _form(refusal: Refusal | None = None) -> str:

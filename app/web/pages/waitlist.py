@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import Select, case, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from app.booking.models import Reservation, Waiting
@@ -22,6 +22,7 @@ from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import NotFound, Refusal
 from app.web.access import acting_organization, bounds, requires
+from app.web.booking_money import hold_deposits, refuse_overdue
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import said
@@ -67,10 +68,18 @@ def wait() -> Response | tuple[str, int]:
 @pages.post("/waitlist/<int:waiting_id>/accept")
 @requires(Permission.RESERVE)
 def take(waiting_id: int) -> Response | tuple[str, int]:
-    _visible(waiting_id)
-    person_id = current_user.id
+    row = _visible(waiting_id)
+    person_id, equipment_id, organization_id = current_user.id, row.equipment_id, row.organization_id
+
+    def work(session: Session) -> int:
+        now = clock.now()
+        refuse_overdue(session, equipment_id, organization_id, now)
+        taken = accept(session, waiting_id, by=person_id, at=now)
+        hold_deposits(session, [taken], now)
+        return taken.id
+
     try:
-        reservation_id = in_transaction(lambda session: accept(session, waiting_id, by=person_id, at=clock.now()).id)
+        reservation_id = in_transaction(work)
     except Refusal as refusal:
         return _page(refusal=refusal), status_of(refusal)
     flash(gettext("预约成功。"))

@@ -1,0 +1,120 @@
+"""Charge on top what late readings make of use that an invoice holds already, once a person has said so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.kernel import audit
+from app.kernel.errors import Conflict
+from app.kernel.interval import Interval
+from app.kernel.money import Money, total
+from billing.charge_rows import difference_row
+from billing.models import Charge, SettledSession, UseSettlement
+from billing.rules.adjustment import differences
+from billing.rules.pricing.facts import UseFacts
+from billing.rules.pricing.outcome import Priced
+from billing.rules.pricing.price import price_use
+from billing.rules.pricing.told import facts_of, facts_told
+from billing.rules.words import ChargeState, SettlementStatus
+from billing.statements import settlement_of_session
+
+
+def charge_late(
+    session: Session, session_id: int, *, was: Interval, now: Interval | None, energy_mwh: int, by: int, at: datetime
+) -> Money:
+    """Add the difference as charges to approve, as if the run had been ``now``; what is issued stays as it is.
+
+    Returns how much is added, tax included. Errors: ``Conflict`` where nothing or less would be owed, naming by
+    how much to credit, or where the case cannot be priced by rules.
+    """
+    last = settlement_of_session(session, session_id)
+    if last is None or "tariff" not in last.facts:
+        raise Conflict("这次使用不是按价格规则结算的，请人工处理。")
+    facts = _with_run(facts_of(last.facts), was, now, energy_mwh)
+    outcome = price_use(facts)
+    invoiced = _invoiced(session, last)
+    lines = outcome.lines if isinstance(outcome, Priced) else ()
+    on_top = differences(lines, [(one.tax_rate, one.net_fen, one.tax_fen) for one in invoiced])
+    owed = total([one.amount.gross for one in on_top])
+    if owed.fen < 0:
+        raise Conflict("按现有数据应少收 ¥%(amount)s，请在原结算单上开具红字单。", amount=str(-owed))
+    if not on_top:
+        raise Conflict("按现有数据计费没有差额，记录处理结果即可。")
+    row = UseSettlement(
+        reservation_id=last.reservation_id,
+        usage_session_id=last.usage_session_id,
+        sequence=last.sequence + 1,
+        platform_id=last.platform_id,
+        equipment_id=last.equipment_id,
+        organization_id=last.organization_id,
+        tariff_id=last.tariff_id,
+        status=SettlementStatus.PRICED,
+        facts=facts_told(facts),
+        used_from=last.used_from,
+        settled_at=at,
+    )
+    row.sessions = [
+        SettledSession(
+            usage_session_id=one.usage_session_id, session_fingerprint=one.session_fingerprint, reviewed=one.reviewed
+        )
+        for one in session.scalars(select(SettledSession).where(SettledSession.use_settlement_id == last.id))
+    ]
+    session.add(row)
+    session.flush()
+    common = _common(invoiced[0], row, at)
+    session.add_all(Charge(**common, **difference_row(position, one)) for position, one in enumerate(on_top, start=1))
+    session.flush()
+    audit.record(
+        session, at=at, by=by, deed="late use charged", subject="usage_session", subject_id=session_id,
+        amount=str(owed),
+    )  # fmt: skip
+    return owed
+
+
+def _invoiced(session: Session, one: UseSettlement) -> Sequence[Charge]:
+    """What invoices hold of the case of this settlement."""
+    if one.reservation_id is not None:
+        same = UseSettlement.reservation_id == one.reservation_id
+    else:
+        same = UseSettlement.usage_session_id == one.usage_session_id
+    return session.scalars(
+        select(Charge)
+        .join(UseSettlement, UseSettlement.id == Charge.use_settlement_id)
+        .where(same, Charge.state == ChargeState.INVOICED)
+        .order_by(Charge.id)
+    ).all()
+
+
+def _with_run(facts: UseFacts, was: Interval, now: Interval | None, energy_mwh: int) -> UseFacts:
+    """The facts with one run as it is known now."""
+    others = tuple(run for run in facts.runs or () if (run.start, run.end) != (was.start, was.end))
+    same = next((run for run in facts.runs or () if (run.start, run.end) == (was.start, was.end)), None)
+    if same is None:
+        raise Conflict("这次使用与结算时所依据的不同，请人工处理。")
+    if now is None:
+        return replace(facts, runs=others)
+    known = replace(same, start=now.start, end=now.end, energy_wh=Decimal(energy_mwh) / 1000)
+    return replace(facts, runs=tuple(sorted((*others, known), key=lambda run: run.start)))
+
+
+def _common(like: Charge, row: UseSettlement, at: datetime) -> dict[str, object]:
+    return {
+        "use_settlement_id": row.id,
+        "usage_session_id": like.usage_session_id,
+        "platform_id": like.platform_id,
+        "organization_id": like.organization_id,
+        "equipment_id": like.equipment_id,
+        "tariff_id": like.tariff_id,
+        "tax_code": like.tax_code,
+        "category": like.category,
+        "relation": like.relation,
+        "inputs": like.inputs,
+        "served_at": like.served_at,
+        "charged_at": at,
+    }
