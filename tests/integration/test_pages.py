@@ -289,7 +289,7 @@ def test_a_month_is_approved_and_issued_from_the_page(app, session):
     month = f"{waiting[0].served_at.astimezone().date():%Y-%m}"
     assert client.post("/review/approve", data={"month": month, "charge_id": [one.id for one in waiting]}).location
     page = client.get("/review", query_string={"month": month}).text
-    assert "开具结算单：2 行" in page
+    assert "开具结算单：3 行" in page
     answer = client.post(
         "/review/issue",
         data={"month": month, "platform_id": world.platform.id, "organization_id": world.firm.id},

@@ -13,7 +13,8 @@ SUBJECTS = (
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "payments", "bank", "deposits", "ageing", "ledger", "billing_settings",
     "tax_invoices", "red_letters", "payers", "invoice_files",
-    "feeds", "alerts", "calibration", "seals", "device_keys", "long_work", "certificates", "sharing", "revenue", "closing", "tariffs", "charges",
+    "feeds", "alerts", "calibration", "seals", "device_keys", "long_work", "certificates", "sharing", "revenue",
+    "closing", "tariffs", "charges",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
-from app.kernel.errors import NotFound, Refusal
+from app.kernel.errors import Conflict, NotFound, Refusal
 from app.kernel.interval import local_month
 from app.kernel.money import total
 from app.web import river
@@ -152,7 +152,7 @@ def reply(charge_id: int) -> Response | tuple[str, int]:
 def _open_dispute(charge_id: int) -> Dispute:
     found = db.session.scalar(select(Dispute).where(Dispute.charge_id == charge_id, Dispute.answered_at.is_(None)))
     if found is None:
-        raise NotFound("没有待答复的异议。")
+        raise Conflict("没有待答复的异议。")
     return found
 
 
