@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,13 +14,14 @@ from app.kernel.errors import Conflict
 from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.charge_rows import difference_row
+from billing.charged_before import Before, charged_before
 from billing.models import Charge, SettledSession, UseSettlement
 from billing.rules.adjustment import differences
 from billing.rules.pricing.facts import UseFacts
 from billing.rules.pricing.outcome import Priced
 from billing.rules.pricing.price import price_use
 from billing.rules.pricing.told import facts_of, facts_told
-from billing.rules.words import ChargeState, SettlementStatus
+from billing.rules.words import SettlementStatus
 from billing.statements import settlement_of_session
 
 
@@ -33,14 +33,14 @@ def charge_late(
     Returns how much is added, tax included. Errors: ``Conflict`` where nothing or less would be owed, naming by
     how much to credit, or where the case cannot be priced by rules.
     """
-    last = settlement_of_session(session, session_id)
+    last = _last(session, session_id)
     if last is None or "tariff" not in last.facts:
         raise Conflict("这次使用不是按价格规则结算的，请人工处理。")
     facts = _with_run(facts_of(last.facts), was, now, energy_mwh)
     outcome = price_use(facts)
-    invoiced = _invoiced(session, last)
+    before, first = _before(session, last), _first_charge(session, last)
     lines = outcome.lines if isinstance(outcome, Priced) else ()
-    on_top = differences(lines, [(one.tax_rate, one.net_fen, one.tax_fen) for one in invoiced])
+    on_top = differences(lines, before.charged)
     owed = total([one.amount.gross for one in on_top])
     if owed.fen < 0:
         raise Conflict("按现有数据应少收 ¥%(amount)s，请在原结算单上开具红字单。", amount=str(-owed))
@@ -49,7 +49,7 @@ def charge_late(
     row = UseSettlement(
         reservation_id=last.reservation_id,
         usage_session_id=last.usage_session_id,
-        sequence=last.sequence + 1,
+        sequence=before.sequence + 1,
         platform_id=last.platform_id,
         equipment_id=last.equipment_id,
         organization_id=last.organization_id,
@@ -67,7 +67,7 @@ def charge_late(
     ]
     session.add(row)
     session.flush()
-    common = _common(invoiced[0], row, at)
+    common = _common(first, row, at)
     session.add_all(Charge(**common, **difference_row(position, one)) for position, one in enumerate(on_top, start=1))
     session.flush()
     audit.record(
@@ -77,18 +77,39 @@ def charge_late(
     return owed
 
 
-def _invoiced(session: Session, one: UseSettlement) -> Sequence[Charge]:
-    """What invoices hold of the case of this settlement."""
-    if one.reservation_id is not None:
-        same = UseSettlement.reservation_id == one.reservation_id
-    else:
-        same = UseSettlement.usage_session_id == one.usage_session_id
-    return session.scalars(
+def _last(session: Session, session_id: int) -> UseSettlement | None:
+    """The last settlement of the case that a run belongs to. Whoever adds to the case next waits."""
+    known = settlement_of_session(session, session_id)
+    if known is None:
+        return None
+    session.execute(select(UseSettlement.id).where(UseSettlement.id == known.id).with_for_update())
+    return settlement_of_session(session, session_id)
+
+
+def _before(session: Session, one: UseSettlement) -> Before:
+    found = charged_before(
+        session,
+        reservation_ids=[one.reservation_id] if one.reservation_id is not None else [],
+        session_ids=[one.usage_session_id] if one.usage_session_id is not None else [],
+    )
+    return found[one.reservation_id, one.usage_session_id]
+
+
+def _first_charge(session: Session, one: UseSettlement) -> Charge:
+    """The first charge of the case. Errors: ``Conflict`` where it never had one."""
+    charge = session.scalar(
         select(Charge)
         .join(UseSettlement, UseSettlement.id == Charge.use_settlement_id)
-        .where(same, Charge.state == ChargeState.INVOICED)
+        .where(
+            UseSettlement.reservation_id.is_not_distinct_from(one.reservation_id),
+            UseSettlement.usage_session_id.is_not_distinct_from(one.usage_session_id),
+        )
         .order_by(Charge.id)
-    ).all()
+        .limit(1)
+    )
+    if charge is None:
+        raise Conflict("这次使用不是按价格规则结算的，请人工处理。")
+    return charge
 
 
 def _with_run(facts: UseFacts, was: Interval, now: Interval | None, energy_mwh: int) -> UseFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, exists, or_, select
+from sqlalchemy import Select, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.booking.services import commissioned
@@ -19,12 +19,12 @@ from billing.gathering import Case, cases_of_reservations, cases_of_usage
 from billing.models import Charge, SettledSession, Tariff, UseSettlement
 from billing.rules.pricing.terms import ChargeMode, terms_of
 from billing.rules.words import ChargeState
-from billing.settling import WAITING, Problem, settle
+from billing.settling import UNUSED_SINCE, WAITING, Problem, settle
 from billing.tariffs import PriceList
 from devices.usage import finished_usage, reviewed_sessions
 
-UNUSED_SINCE, UNUSED_AFTER = timedelta(days=40), timedelta(hours=1)
-"""How far back reservations without use are looked for, and how long a meter may take to tell of some."""
+UNUSED_AFTER = timedelta(hours=1)
+"""How long a meter may take to tell of use."""
 
 
 def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int = 500) -> int:
@@ -60,14 +60,16 @@ def charge_unused(session: Session, *, at: datetime, limit: int = 500) -> int:
     return len(found)
 
 
-def reconsider_problems(session: Session, *, platform_id: int) -> None:
-    """Try this platform's problems again, after a tariff was added."""
-    session.execute(
-        delete(UseSettlement).where(
-            UseSettlement.platform_id == platform_id,
-            or_(UseSettlement.status.in_(WAITING), UseSettlement.reason == Problem.OWN_USE),
-        )
+def reconsider_problems(session: Session, *, platform_id: int, at: datetime) -> None:
+    """Try this platform's problems again, after a tariff was added: use by the next run, reserved time at once."""
+    problems = and_(
+        UseSettlement.platform_id == platform_id,
+        or_(UseSettlement.status.in_(WAITING), UseSettlement.reason == Problem.OWN_USE),
     )
+    used = exists().where(SettledSession.use_settlement_id == UseSettlement.id)
+    session.execute(delete(UseSettlement).where(problems, used))
+    unused = session.scalars(select(UseSettlement.reservation_id).where(problems)).all()
+    _settle_all(session, cases_of_reservations(session, [one for one in unused if one is not None], at=at), at=at)
 
 
 def _settled() -> Select[int, str]:
@@ -89,11 +91,32 @@ def _settle_all(session: Session, cases: Sequence[Case], *, at: datetime) -> Non
     """Settle these cases anew; what is invoiced of them stays, and only the difference is added."""
     if not cases:
         return
+    cases = [*cases, *_left_behind(session, cases, at=at)]
     _take_back(session, cases)
     equipment = {one.equipment.id: one.equipment for one in cases}
     prices = PriceList(session, equipment.values())
     quoted = commissioned(session, [one.reservation_id for one in cases if one.reservation_id is not None])
     settle(session, [(case, _terms(prices, case, quoted)) for case in cases], at=at)
+
+
+def _left_behind(session: Session, cases: Sequence[Case], *, at: datetime) -> list[Case]:
+    """Cases of reservations whose settlement rests on a run that is another's now. One query where there is none."""
+    own = {one.reservation_id for one in cases}
+    others = session.scalars(
+        select(UseSettlement.reservation_id)
+        .where(UseSettlement.id.in_(_resting_on(cases)), UseSettlement.reservation_id.is_not(None))
+        .distinct()
+    ).all()
+    left = [one for one in others if one is not None and one not in own]
+    found = cases_of_reservations(session, left, at=at) if left else []
+    return [one for one in found if one.complete]
+
+
+def _resting_on(cases: Sequence[Case]) -> Select[int]:
+    """Ids of the settlements that took one of these runs into account."""
+    return select(SettledSession.use_settlement_id).where(
+        SettledSession.usage_session_id.in_([run.session_id for one in cases for run in one.sessions])
+    )
 
 
 def _take_back(session: Session, cases: Sequence[Case]) -> None:
@@ -102,7 +125,7 @@ def _take_back(session: Session, cases: Sequence[Case]) -> None:
         delete(UseSettlement).where(
             or_(
                 UseSettlement.reservation_id.in_([one.reservation_id for one in cases if one.reservation_id]),
-                UseSettlement.usage_session_id.in_([run.session_id for one in cases for run in one.sessions]),
+                UseSettlement.id.in_(_resting_on(cases)),
             ),
             ~invoiced,
         )

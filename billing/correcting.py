@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import ZERO, Money
 from billing.invoicing import invoice_or_refuse, number_and_issue
-from billing.models import Invoice, InvoiceLine, RedRequest, RedRequestLine, TaxInvoice
+from billing.models import Charge, Invoice, InvoiceLine, RedRequest, RedRequestLine, TaxInvoice, UseSettlement
 from billing.rules.red_letter import OPEN
 from billing.rules.tax import Taxed, credited
 from billing.rules.words import InvoiceKind, InvoiceState
+from billing.settling import Problem
 
 
 def credit(
@@ -67,7 +68,25 @@ def credit(
     session.add(note)
     session.flush()
     number_and_issue(session, note, by=by, at=at)
+    _look_again(session, [lines[line_id].charge_id for line_id in wanted])
     return note
+
+
+def _look_again(session: Session, charge_ids: Collection[int | None]) -> None:
+    """Cases that wait for a credit note are settled anew now that there is one: perhaps it was all that was due."""
+    cases = select(UseSettlement.reservation_id, UseSettlement.usage_session_id).where(
+        UseSettlement.id.in_(select(Charge.use_settlement_id).where(Charge.id.in_(charge_ids)))
+    )
+    credited = cases.subquery()
+    session.execute(
+        delete(UseSettlement).where(
+            UseSettlement.reason == Problem.CREDIT_DUE,
+            or_(
+                UseSettlement.reservation_id.in_(select(credited.c.reservation_id)),
+                UseSettlement.usage_session_id.in_(select(credited.c.usage_session_id)),
+            ),
+        )
+    )
 
 
 def creditable(session: Session, invoice_id: int) -> Invoice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -47,8 +47,8 @@ def object_to(session: Session, charge_id: int, *, objection: str, by: int, at: 
     if charge.state is ChargeState.WAIVED:
         raise Conflict("这笔费用已免除，无需提出异议。")
     until = may_object_until(session, charge)
-    if until is not None and until < at:
-        raise Conflict("异议期已于 %(day)s 结束，请直接联系平台。", day=local_date(until).isoformat())
+    if until is not None and until < local_date(at):
+        raise Conflict("异议期已于 %(day)s 结束，请直接联系平台。", day=until.isoformat())
     if session.scalar(select(Dispute.id).where(Dispute.charge_id == charge_id, Dispute.answered_at.is_(None))):
         raise Conflict("这笔费用已有待答复的异议。")
     dispute = Dispute(charge_id=charge_id, raised_by=by, raised_at=at, objection=objection)
@@ -84,16 +84,16 @@ def answer(session: Session, dispute_id: int, *, upheld: bool, words: str, by: i
     return dispute
 
 
-def may_object_until(session: Session, charge: Charge) -> datetime | None:
-    """When an invoiced charge is no longer open to objection: some days after the issue, as the platform says."""
-    issued_at = session.scalar(
-        select(Invoice.issued_at)
+def may_object_until(session: Session, charge: Charge) -> date | None:
+    """The last day on which an invoiced charge is open to objection, as its statement says."""
+    issued_on = session.scalar(
+        select(Invoice.issued_on)
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
         .where(InvoiceLine.charge_id == charge.id)
     )
-    if issued_at is None:
+    if issued_on is None:
         return None
-    return issued_at + timedelta(days=settings_of(session, charge.platform_id).dispute_days)
+    return issued_on + timedelta(days=settings_of(session, charge.platform_id).dispute_days)
 
 
 def disputes_of(session: Session, charge_ids: Collection[int]) -> dict[int, list[Dispute]]:

@@ -61,6 +61,11 @@ class Case:
         return Interval(min(one.start for one in known), max(one.end for one in known))
 
     @property
+    def complete(self) -> bool:
+        """Whether no run goes on and the reserved time is over."""
+        return not any(run.open for run in self.sessions) and (self.slot is None or self.slot.over)
+
+    @property
     def day(self) -> datetime:
         """When its price is looked up: at the start of what was booked, else of the run."""
         return self.slot.during.start if self.slot is not None else self.sessions[0].when.start

@@ -108,7 +108,7 @@ def add_version(
     session.flush()
     audit.record(session, at=at, by=by, deed="priced", subject="tariff", subject_id=row.id, terms=row.terms,
                  valid_from=valid_from.isoformat())  # fmt: skip
-    reconsider_problems(session, platform_id=subject.platform_id)
+    reconsider_problems(session, platform_id=subject.platform_id, at=at)
     return row
 
 

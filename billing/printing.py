@@ -15,18 +15,16 @@ from app.identity.rules.notice import msgid
 from app.kernel.long_work import LongWork
 from billing.documents import Around, PayerShare, printed, told
 from billing.models import (
-    BillingSettings,
     BuyerDetail,
     Charge,
     Invoice,
     InvoiceDocument,
     InvoiceLine,
 )
+from billing.money_settings import settings_of
 from billing.payers import shares_of
 from billing.rules.words import InvoiceKind, InvoiceState
 
-DAYS_TO_OBJECT = 7
-"""Where the platform has set none."""
 PORTION = 20
 """So many documents are made in one transaction: some seconds at most."""
 
@@ -114,9 +112,7 @@ def _dispute_until(session: Session, invoice: Invoice) -> date | None:
     """The last day to object. A credit note asks for no objection."""
     if invoice.kind is not InvoiceKind.INVOICE or invoice.issued_on is None:
         return None
-    settings = session.get(BillingSettings, invoice.platform_id)
-    days = settings.dispute_days if settings is not None else DAYS_TO_OBJECT
-    return invoice.issued_on + timedelta(days=days)
+    return invoice.issued_on + timedelta(days=settings_of(session, invoice.platform_id).dispute_days)
 
 
 def _name(session: Session, person_id: int | None) -> str:

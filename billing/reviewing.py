@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money
-from billing.models import Charge
+from billing.models import Charge, Dispute
 from billing.rules.figures import yuan
 from billing.rules.tax import taxed
 from billing.rules.words import ChargeState
@@ -54,7 +54,7 @@ def correct(session: Session, charge_id: int, *, gross: Money, reason: str, by: 
     charge.explanation_zh += f"；人工更正：{yuan(before)} → {yuan(gross)}（{reason}）"
     charge.explanation_en += f"; corrected by hand: {yuan(before)} → {yuan(gross)} ({reason})"
     charge.reason = reason
-    _ask_again(charge)
+    _ask_again(session, charge)
     session.flush()
     audit.record(
         session, at=at, by=by, deed="corrected", subject="charge", subject_id=charge.id, was=str(before),
@@ -79,7 +79,7 @@ def restore(session: Session, charge_id: int, *, by: int, at: datetime) -> Charg
     """Take a waiver back: the charge is to be approved again."""
     charge = _open_charge(session, charge_id, {ChargeState.WAIVED})
     charge.reason = ""
-    _ask_again(charge)
+    _ask_again(session, charge)
     session.flush()
     audit.record(session, at=at, by=by, deed="waiver taken back", subject="charge", subject_id=charge.id)
     return charge
@@ -105,9 +105,11 @@ def _open_charge(session: Session, charge_id: int, states: Collection[ChargeStat
     return charge
 
 
-def _ask_again(charge: Charge) -> None:
-    charge.state, charge.approved_by, charge.approved_at = ChargeState.PROPOSED, None, None
-    charge.confirmed_by, charge.confirmed_at = None, None
+def _ask_again(session: Session, charge: Charge) -> None:
+    """To be approved anew; while the firm's objection waits for its answer, that comes first."""
+    objected = session.scalar(select(Dispute.id).where(Dispute.charge_id == charge.id, Dispute.answered_at.is_(None)))
+    charge.state = ChargeState.PROPOSED if objected is None else ChargeState.DISPUTED
+    charge.approved_by, charge.approved_at, charge.confirmed_by, charge.confirmed_at = None, None, None, None
 
 
 def _given(reason: str) -> str:

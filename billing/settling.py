@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.catalogue.rules.customer import class_of
 from app.kernel import clock
 from app.kernel.interval import Interval, local_month
-from app.kernel.money import Money
+from billing.charged_before import Before, CaseKey, charged_before
 from billing.charge_rows import Priceable, common_of, difference_row, line_row
 from billing.gathering import Case, facts_of_case
 from billing.models import Charge, SettledSession, Tariff, UseSettlement
 from billing.rules.adjustment import differences
-from billing.rules.pricing.outcome import Free, NeedsReview, Outcome, Priced, Refused
-from billing.rules.pricing.price import price_use
-from billing.rules.pricing.terms import Terms, Unit
+from billing.rules.pricing.outcome import Free, NeedsReview, Priced, Refused
+from billing.rules.pricing.price import counted_use, price_use
+from billing.rules.pricing.terms import Unit
 from billing.rules.pricing.told import facts_told
 from billing.rules.words import ChargeState, SettlementStatus
 
@@ -45,6 +45,8 @@ SETTLED = frozenset({Problem.OWN_USE, Problem.COMMISSIONED})
 
 WAITING = (SettlementStatus.NEEDS_REVIEW, SettlementStatus.REFUSED)
 """What a person has to look at, or a price has to be found for."""
+UNUSED_SINCE = timedelta(days=40)
+"""How far back reservations without use are looked for."""
 
 
 @dataclass(slots=True)
@@ -57,12 +59,16 @@ class Settled:
 
 
 def settle(session: Session, cases: Sequence[tuple[Case, Priceable | Problem]], *, at: datetime) -> None:
-    """Price cases and keep the outcomes. What an invoice holds of one already is taken off.
+    """Price cases and keep the outcomes. What was charged for one already and stands is taken off.
 
     Shape: cases by start. O(runs), in a few statements for all of them; one query and one more statement for each
     case whose price has steps, since it stands on those before it.
     """
-    before = _settled_before(session, [case for case, _ in cases])
+    before = charged_before(
+        session,
+        reservation_ids=[case.reservation_id for case, _ in cases if case.reservation_id is not None],
+        session_ids=[case.session_id for case, _ in cases if case.session_id is not None],
+    )
     waiting: list[Settled] = []
     for case, terms in cases:
         steps = isinstance(terms, Priceable) and terms.terms.tiers is not None
@@ -71,12 +77,12 @@ def settle(session: Session, cases: Sequence[tuple[Case, Priceable | Problem]], 
             waiting = []
         waiting.append(_outcome(session, case, terms, before.get(_key(case)), at=at))
         if steps and isinstance(terms, Priceable):
-            _count_again(session, terms, case)
+            _count_again(session, terms, case, at=at)
     _keep(session, waiting)
 
 
 def _outcome(
-    session: Session, case: Case, terms: Priceable | Problem, before: _Before | None, *, at: datetime
+    session: Session, case: Case, terms: Priceable | Problem, before: Before | None, *, at: datetime
 ) -> Settled:
     sequence = 0 if before is None else before.sequence + 1
     if isinstance(terms, Problem):
@@ -99,7 +105,7 @@ def _outcome(
         case,
         tariff=terms.tariff,
         facts=facts_told(facts),
-        quantity=_quantity(outcome, agreed) if agreed.tiers is not None else Decimal(),
+        quantity=counted_use(facts, outcome) if agreed.tiers is not None else Decimal(),
         sequence=sequence,
         at=at,
     )
@@ -108,7 +114,7 @@ def _outcome(
     if before is None:
         charges = [line_row(position, line) for position, line in enumerate(outcome.lines, start=1)]
     else:
-        on_top = differences(outcome.lines, before.invoiced)
+        on_top = differences(outcome.lines, before.charged)
         if any(one.amount.net.fen < 0 or one.amount.tax.fen < 0 for one in on_top):
             return Settled(case, row(SettlementStatus.NEEDS_REVIEW, Problem.CREDIT_DUE))
         charges = [difference_row(position, one) for position, one in enumerate(on_top, start=1)]
@@ -170,45 +176,8 @@ def _keep(session: Session, found: Sequence[Settled]) -> None:
         session.execute(insert(Charge), charges)
 
 
-@dataclass(slots=True)
-class _Before:
-    """The last sequence of a case that is invoiced, and what invoices hold of it: (tax rate, net, tax)."""
-
-    sequence: int
-    invoiced: list[tuple[Decimal, Money, Money]] = field(default_factory=list)
-
-
-def _key(case: Case) -> tuple[int | None, int | None]:
+def _key(case: Case) -> CaseKey:
     return case.reservation_id, case.session_id
-
-
-def _settled_before(session: Session, cases: Sequence[Case]) -> dict[tuple[int | None, int | None], _Before]:
-    """What is left of earlier settlements of these cases: those that an invoice holds. One query."""
-    rows = session.execute(
-        select(
-            UseSettlement.reservation_id,
-            UseSettlement.usage_session_id,
-            UseSettlement.sequence,
-            Charge.state,
-            Charge.tax_rate,
-            Charge.net_fen,
-            Charge.tax_fen,
-        )
-        .outerjoin(Charge, Charge.use_settlement_id == UseSettlement.id)
-        .where(
-            or_(
-                UseSettlement.reservation_id.in_([one.reservation_id for one in cases if one.reservation_id]),
-                UseSettlement.usage_session_id.in_([one.session_id for one in cases if one.session_id]),
-            )
-        )
-    )
-    found: dict[tuple[int | None, int | None], _Before] = {}
-    for reservation_id, session_id, sequence, state, rate, net, tax in rows:
-        one = found.setdefault((reservation_id, session_id), _Before(sequence))
-        one.sequence = max(one.sequence, sequence)
-        if state is ChargeState.INVOICED:
-            one.invoiced.append((rate, net, tax))
-    return found
 
 
 def _status(outcome: Free | NeedsReview | Refused) -> SettlementStatus:
@@ -221,14 +190,6 @@ def _status(outcome: Free | NeedsReview | Refused) -> SettlementStatus:
             return SettlementStatus.REFUSED
 
 
-def _quantity(outcome: Outcome, terms: Terms) -> Decimal:
-    """What a priced case adds to the month's count that the steps of its price go by."""
-    if not isinstance(outcome, Priced) or not outcome.lines:
-        return Decimal()
-    main = outcome.lines[0]
-    return main.quantity / 60 if terms.unit is Unit.HOUR and main.unit == "minute" else main.quantity
-
-
 def _month_of(case: Case) -> Interval:
     day = clock.local_date(case.day)
     return local_month(day.year, day.month)
@@ -238,23 +199,46 @@ def _before(session: Session, terms: Priceable, case: Case) -> Decimal:
     """What the firm used at this price earlier in the same month."""
     counted = session.scalar(
         select(func.sum(UseSettlement.quantity)).where(
-            _same_count(terms), UseSettlement.used_from >= _month_of(case).start, UseSettlement.used_from < case.day
+            _same_count(terms), UseSettlement.used_from >= _month_of(case).start, _place() < _place_of(case)
         )
-    )
-    return (counted or Decimal()).normalize()
+    ) or Decimal()
+    if terms.terms.unit is Unit.HOUR:
+        counted = round(Decimal(round(counted * 60)) / 60, 6)  # whole minutes, however many thirds of hours were added
+    return counted.normalize()
 
 
-def _count_again(session: Session, terms: Priceable, case: Case) -> None:
-    """Later cases of the month stand on other steps now: they are settled anew, unless they are invoiced."""
+def _count_again(session: Session, terms: Priceable, case: Case, *, at: datetime) -> None:
+    """Later cases of the month stand on other steps now: they are settled anew, unless they are invoiced.
+
+    What nobody would look for again stays as it is.
+    """
     invoiced = exists().where(Charge.use_settlement_id == UseSettlement.id, Charge.state == ChargeState.INVOICED)
+    found_again = or_(
+        exists().where(SettledSession.use_settlement_id == UseSettlement.id),
+        and_(UseSettlement.quantity > 0, UseSettlement.used_from > at - UNUSED_SINCE),
+    )
     session.execute(
         delete(UseSettlement).where(
             _same_count(terms),
-            UseSettlement.used_from > case.day,
+            _place() > _place_of(case),
             UseSettlement.used_from < _month_of(case).end,
+            found_again,
             ~invoiced,
         )
     )
+
+
+def _place() -> ColumnElement[Any]:
+    """The place of a case in the count: what begins at the same time has an order too."""
+    return tuple_(
+        UseSettlement.used_from,
+        func.coalesce(UseSettlement.reservation_id, 0),
+        func.coalesce(UseSettlement.usage_session_id, 0),
+    )
+
+
+def _place_of(case: Case) -> tuple[datetime, int, int]:
+    return case.day, case.reservation_id or 0, case.session_id or 0
 
 
 def _same_count(terms: Priceable) -> ColumnElement[bool]:

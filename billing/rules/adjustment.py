@@ -1,4 +1,4 @@
-"""What a new price of a case adds to what invoices hold of it already."""
+"""What a new price of a case adds to what was charged for it already."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ class Difference:
     explanation_en: str
 
 
-def differences(now: Iterable[PricedLine], invoiced: Iterable[tuple[Decimal, Money, Money]]) -> list[Difference]:
+def differences(now: Iterable[PricedLine], before: Iterable[tuple[Decimal, Money, Money]]) -> list[Difference]:
     """Reverse and rebook, tax rate by tax rate; what did not change is left out.
 
-    Shape: ``invoiced`` holds (tax rate, net, tax) of each charge. Together with it the differences are ``now``.
+    So is a fen between net and tax of the same gross, which comes from taking back a line in parts.
+
+    Shape: ``before`` holds (tax rate, net, tax) of what was charged. Together with it the differences are ``now``.
     """
     owed: dict[Decimal, tuple[Money, Money]] = {}
     had: dict[Decimal, tuple[Money, Money]] = {}
     for line in now:
         _add(owed, line.vat_rate, line.amount.net, line.amount.tax)
-    for rate, net, tax in invoiced:
+    for rate, net, tax in before:
         _add(had, rate, net, tax)
     found = []
     for rate in sorted({*owed, *had}):
         new_net, new_tax = owed.get(rate, (ZERO, ZERO))
         old_net, old_tax = had.get(rate, (ZERO, ZERO))
         net, tax = new_net - old_net, new_tax - old_tax
-        if net or tax:
+        if net + tax:
             found.append(_told(rate, Taxed(net, tax, net + tax), old_net + old_tax, new_net + new_tax))
     return found
 
@@ -51,8 +53,8 @@ def _told(rate: Decimal, amount: Taxed, old: Money, new: Money) -> Difference:
     return Difference(
         rate,
         amount,
-        f"补充结算：重新计费 ¥{new.yuan:,.2f} − 已开具 ¥{old.yuan:,.2f} = ¥{amount.gross.yuan:,.2f}"
+        f"补充结算：重新计费 ¥{new.yuan:,.2f} − 此前已计 ¥{old.yuan:,.2f} = ¥{amount.gross.yuan:,.2f}"
         f"（其中税 ¥{amount.tax.yuan:,.2f}）",
-        f"On top: priced anew ¥{new.yuan:,.2f} − invoiced ¥{old.yuan:,.2f} = ¥{amount.gross.yuan:,.2f}"
+        f"On top: priced anew ¥{new.yuan:,.2f} − charged before ¥{old.yuan:,.2f} = ¥{amount.gross.yuan:,.2f}"
         f" (of which VAT ¥{amount.tax.yuan:,.2f})",
     )

@@ -119,7 +119,7 @@ def test_what_cannot_be_priced_waits_for_a_person_and_is_not_tried_for_ever(sess
     assert set(session.scalars(select(UseSettlement.reason))) == {"no_organization", "no_tariff"}
     assert session.scalar(select(func.count()).select_from(Charge)) == 0
     makers.tariff(session, of=unpriced)
-    reconsider_problems(session, platform_id=world.platform.id)
+    reconsider_problems(session, platform_id=world.platform.id, at=AT)
     world.charge()
     assert set(session.scalars(select(UseSettlement.reason))) == {"no_organization", ""}
     assert set(session.scalars(select(Charge.equipment_id))) == {unpriced.id}

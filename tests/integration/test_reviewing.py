@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.identity.rules.permission import Role
+from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import Money
 from billing.disputing import answer, confirm, may_object_until, object_to
@@ -80,11 +81,13 @@ def test_an_invoiced_charge_may_be_objected_to_for_some_days_and_stays_invoiced(
     world.issue()
     charge = hours(world)
     until = may_object_until(session, charge)
-    assert until == session.scalars(select(Invoice.issued_at)).one() + timedelta(days=7)
-    with pytest.raises(Conflict, match="异议期"):
-        object_to(session, charge.id, objection="晚了", by=world.manager.id, at=until + timedelta(seconds=1))
-    dispute = object_to(session, charge.id, objection="示例", by=world.manager.id, at=until)
-    answer(session, dispute.id, upheld=True, words="示例：将开红字单", by=world.person.id, at=until)
+    assert until == session.scalars(select(Invoice.issued_on)).one() + timedelta(days=7)
+    over = clock.local_midnight(until + timedelta(days=1))
+    with pytest.raises(Conflict, match=f"异议期已于 {until}"):
+        object_to(session, charge.id, objection="晚了", by=world.manager.id, at=over)
+    last_minute = over - timedelta(minutes=1)
+    dispute = object_to(session, charge.id, objection="示例", by=world.manager.id, at=last_minute)
+    answer(session, dispute.id, upheld=True, words="示例：将开红字单", by=world.person.id, at=last_minute)
     assert charge.state is ChargeState.INVOICED
 
 

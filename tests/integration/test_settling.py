@@ -245,7 +245,7 @@ def test_what_comes_to_light_after_the_invoice_is_added_as_the_difference(sessio
     assert (first.sequence, second.sequence) == (0, 1)
     (added,) = session.scalars(select(Charge).where(Charge.use_settlement_id == second.id))
     assert (added.kind, added.gross_fen, added.state) == (ChargeKind.ADJUSTMENT, Money.of(700), ChargeState.PROPOSED)
-    assert "1,400.00 − 已开具 ¥700.00" in added.explanation_zh
+    assert "1,400.00 − 此前已计 ¥700.00" in added.explanation_zh
     assert charge_usage(session, until=AT, at=AT) == 0
 
 

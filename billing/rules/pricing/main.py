@@ -91,8 +91,8 @@ def main_charge(facts: UseFacts, mode: ChargeMode, runs: Sequence[Run]) -> MainC
     if charged < minutes:
         cut = _shortened(cut, charged)
     result = priced(
-        price, cut, added=max(charged - minutes, 0), prior=prior * 60, per=60, support=terms.support_per_unit
-    )
+        price, cut, added=max(charged - minutes, 0), prior=round(prior * 60, 4), per=60, support=terms.support_per_unit
+    )  # a decimal of hours does not hold every minute
     return MainCharge(mode, "minute", Fraction(charged), Fraction(minutes), tuple(spans), result)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from billing.rules.pricing.fees import cancelled, in_time, month_of, no_show
 from billing.rules.pricing.lines import use_lines
 from billing.rules.pricing.main import main_charge, price_for, what_is_missing
 from billing.rules.pricing.minutes import end_of_charged_time, moment_of, run_spans
-from billing.rules.pricing.outcome import Free, NeedsReview, Outcome, Priced, Refused
+from billing.rules.pricing.outcome import Free, LineKind, NeedsReview, Outcome, Priced, Refused
 from billing.rules.pricing.tariff import COUNTED_BY_HAND, ChargeMode, Terms, Unit
 
 
@@ -102,3 +103,22 @@ def price_booked(
             (Run(when.start, when.end),),
         )
     )
+
+
+def counted_use(facts: UseFacts, outcome: Outcome) -> Decimal:
+    """What a use adds to the count that the steps of its price go by, in the unit of the terms. Fees add nothing.
+
+    Free use counts as well: otherwise a free first step would have no end.
+    """
+    match outcome:
+        case Priced(lines=lines):
+            used = all(line.kind not in (LineKind.CANCELLATION, LineKind.NO_SHOW) for line in lines)
+        case Free(reason=reason):
+            used = reason == "zero_price"
+        case _:
+            used = False
+    if not used:
+        return Decimal()
+    main = main_charge(facts, facts.terms.mode, facts.runs or ())
+    quantity = main.quantity / 60 if main.unit == "minute" else main.quantity
+    return Decimal(quantity.numerator) / quantity.denominator
