@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.identity.models import Organization
 from app.kernel import audit
+from app.kernel.clock import local_date
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money, total
 from billing.ageing import open_invoices
@@ -47,7 +48,14 @@ def upload(
     """
     if not content:
         raise InvalidInput("请选择银行导出的 CSV 文件。", field="file")
-    read_statement(content)
+    to_come = next((one for one in read_statement(content).sums if one.booked_on > local_date(at)), None)
+    if to_come is not None:
+        raise InvalidInput(
+            "第 %(row)s 行的日期 %(day)s 还没有到，文件没有导入。请核对日期后重新上传。",
+            field="file",
+            row=to_come.row,
+            day=to_come.booked_on.isoformat(),
+        )
     digest = hashlib.sha256(content).hexdigest()
     session.execute(
         insert(BankStatement)
@@ -120,14 +128,14 @@ def suggested(matcher: Matcher, lines: Sequence[BankLine]) -> dict[int, list[Sug
     return {line.id: matcher.suggestions(_as_line(line)) for line in lines}
 
 
-def all_certain(session: Session, platform_id: int) -> dict[int, Suggestion]:
+def all_certain(session: Session, platform_id: int, matcher: Matcher | None = None) -> dict[int, Suggestion]:
     """What :func:`confirm_all` would confirm now, by line."""
     lines = session.scalars(
         select(BankLine)
         .where(BankLine.platform_id == platform_id, BankLine.state == BankLineState.OPEN)
         .order_by(BankLine.booked_on, BankLine.id)
     ).all()
-    matcher = matcher_of(session, platform_id)
+    matcher = matcher or matcher_of(session, platform_id)
     hopeful = [line for line in map(_as_line, lines) if matcher.may_be_certain(line)]
     return certain_ones(hopeful, {line.line_id: matcher.suggestions(line) for line in hopeful})
 

@@ -10,9 +10,13 @@ from billing.rules.money_words import BankLineState, MovementKind, PaymentKind
 
 
 def reopen_if_unused(session: Session, bank_line_id: int | None) -> None:
-    """A line whose receipts and top-ups are all taken back waits for a decision again."""
+    """A line whose receipts and top-ups are all taken back waits for a decision again.
+
+    Its row is locked before it is looked at: of two who take back a part each, the second sees the first.
+    """
     if bank_line_id is None:
         return
+    line = session.get(BankLine, bank_line_id, with_for_update={"of": BankLine}, populate_existing=True)
     paid, moved = aliased(Payment), aliased(DepositMovement)
     used = session.scalar(
         select(
@@ -34,7 +38,6 @@ def reopen_if_unused(session: Session, bank_line_id: int | None) -> None:
             .scalar_subquery()
         )
     )
-    line = session.get(BankLine, bank_line_id, with_for_update=True, populate_existing=True)
     if line is not None and not used:
         line.state, line.decided_by, line.decided_at = BankLineState.OPEN, None, None
         session.flush()

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.booking.ends import over_or_given_up
 from app.booking.rules.reservation import HOLDS_SLOT, ReservationState
+from app.identity.models import Organization
 from app.kernel import audit
+from app.kernel.clock import local_date
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money
 from billing.bank_lines import reopen_if_unused
@@ -72,9 +74,12 @@ def top_up(
     at: datetime,
     bank_line_id: int | None = None,
 ) -> DepositMovement:
-    """Money that a firm pays in advance. Errors: ``InvalidInput`` for nothing."""
+    """Money that a firm pays in advance. Errors: ``InvalidInput`` for nothing, a day to come or nobody."""
     if not amount > ZERO:
         raise InvalidInput("预存金额应大于 0。", field="amount")
+    insist_not_to_come(paid_on, at=at, field="paid_on")
+    if session.get(Organization, organization_id) is None:
+        raise InvalidInput("没有叫这个名字的企业，请填写其登记的全称。", field="firm")
     account = open_account(session, platform_id=platform_id, organization_id=organization_id, at=at)
     movement = move(
         session, account, MovementKind.TOP_UP, amount,
@@ -101,6 +106,7 @@ def refund(
     session: Session, account_id: int, *, amount: Money, paid_on: date, reference: str, by: int, at: datetime
 ) -> DepositMovement:
     """Pay a deposit back to the firm's bank. Errors: ``InvalidInput`` beyond what is not held."""
+    insist_not_to_come(paid_on, at=at, field="paid_on")
     account = account_or_refuse(session, account_id)
     if not ZERO < amount <= account.available:
         raise InvalidInput(
@@ -125,6 +131,8 @@ def reverse_movement(
         raise NotFound("没有这笔预存款变动。")
     if not reason.strip():
         raise InvalidInput("请填写冲销原因。", field="reason")
+    if movement.kind is MovementKind.REFUND:
+        raise Conflict("退款不能冲销。如果钱没有付出去或被退回，请按原金额重新登记一笔充值。")
     if movement.kind not in (MovementKind.TOP_UP, MovementKind.OVERPAYMENT):
         raise Conflict("只能冲销充值或多付转入；其他变动请冲销对应的收款。")
     account = account_or_refuse(session, movement.account_id)
@@ -197,6 +205,12 @@ def release_holds(session: Session, *, at: datetime, limit: int) -> int:
         one.ended_at, one.ended_by = at, HoldEnd.GIVEN_UP if over[one.reservation_id] else HoldEnd.USED
     session.flush()
     return len(held)
+
+
+def insist_not_to_come(on: date, *, at: datetime, field: str) -> None:
+    """Money moved today or before. Errors: ``InvalidInput``."""
+    if on > local_date(at):
+        raise InvalidInput("日期不能晚于今天，请核对。", field=field)
 
 
 def account_or_refuse(session: Session, account_id: int) -> DepositAccount:

@@ -13,7 +13,14 @@ from app.kernel.columns import Fen
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money
 from billing.bank_lines import reopen_if_unused
-from billing.deposits import keep_excess, locked_account, move, open_account, reverse_movement
+from billing.deposits import (
+    insist_not_to_come,
+    keep_excess,
+    locked_account,
+    move,
+    open_account,
+    reverse_movement,
+)
 from billing.invoicing import invoice_or_refuse
 from billing.journal import post
 from billing.models import BillingSettings, DepositAccount, DepositMovement, Invoice, Payment
@@ -44,6 +51,7 @@ def record_payment(
     due = amount_due(session, invoice)
     if not due > ZERO:
         raise Conflict("%(label)s 已付清，没有未收金额。新到的款请登记为预存款。", label=invoice.label)
+    insist_not_to_come(paid_on, at=at, field="paid_on")
     if not amount > ZERO or (due < amount and not excess_to_deposit):
         raise InvalidInput("收款金额应大于 0 且不超过未收 ¥%(due)s。", field="amount", due=str(due))
     payment = _add(
@@ -83,7 +91,7 @@ def reverse_payment(session: Session, payment_id: int, *, reason: str, on: date,
         raise NotFound("没有这笔收款。")
     if not reason.strip():
         raise InvalidInput("请填写冲销原因。", field="reason")
-    invoice = invoice_or_refuse(session, receipt.invoice_id)
+    invoice = _locked(session, receipt.invoice_id)
     if session.scalar(select(Payment.id).where(Payment.reverses_id == receipt.id)):
         raise Conflict("这笔收款已经冲销过。")
     if receipt.way is PaymentWay.BANK:
@@ -143,10 +151,11 @@ def due_column() -> ColumnElement[Money]:
 def settle_from_deposits(session: Session, *, at: datetime, limit: int) -> int:
     """Pay open invoices, oldest first, from deposits where the platform works with them. Again it pays nothing twice.
 
-    Whoever issued an invoice stands in the books for it.
+    Whoever issued an invoice stands in the books for it. Invoices are locked before accounts, as everywhere, and
+    those that somebody else has in hand are left for the next time.
     """
     waiting = session.execute(
-        select(Invoice.id, Invoice.issued_by)
+        select(Invoice.id, Invoice.issued_by, DepositAccount.id.label("account_id"))
         .join(
             DepositAccount,
             and_(
@@ -158,6 +167,7 @@ def settle_from_deposits(session: Session, *, at: datetime, limit: int) -> int:
         .where(
             Invoice.state == InvoiceState.ISSUED,
             Invoice.kind == InvoiceKind.INVOICE,
+            Invoice.issued_by.is_not(None),
             BillingSettings.deposit_hold,
             DepositAccount.balance_fen > DepositAccount.held_fen,
             due_column() > ZERO,
@@ -165,11 +175,27 @@ def settle_from_deposits(session: Session, *, at: datetime, limit: int) -> int:
         .order_by(Invoice.issued_on, Invoice.id)
         .limit(limit)
     ).all()
+    free = set(
+        session.scalars(
+            select(Invoice.id)
+            .where(Invoice.id.in_([row.id for row in waiting]))
+            .order_by(Invoice.id)
+            .with_for_update(of=Invoice, skip_locked=True)
+        )
+    )
+    session.execute(
+        select(DepositAccount.id)
+        .where(DepositAccount.id.in_({row.account_id for row in waiting if row.id in free}))
+        .order_by(DepositAccount.id)
+        .with_for_update()
+    )
     settled = 0
-    for invoice_id, issued_by in waiting:
-        invoice = invoice_or_refuse(session, invoice_id)
+    for invoice_id, issued_by, _ in waiting:
+        if invoice_id not in free or issued_by is None:
+            continue
+        invoice = _locked(session, invoice_id)
         account = locked_account(session, platform_id=invoice.platform_id, organization_id=invoice.organization_id)
-        if issued_by is None or account is None or not min(account.available, amount_due(session, invoice)) > ZERO:
+        if account is None or not min(account.available, amount_due(session, invoice)) > ZERO:
             continue  # an earlier one took the rest
         pay_from_deposit(session, invoice_id, on=local_date(at), by=issued_by, at=at)
         settled += 1
@@ -186,8 +212,15 @@ _DEEDS = {
 }
 
 
-def _payable(session: Session, invoice_id: int) -> Invoice:
+def _locked(session: Session, invoice_id: int) -> Invoice:
+    """The invoice with its row locked, as it is now and not as a page read it before it waited."""
     invoice = invoice_or_refuse(session, invoice_id)
+    session.refresh(invoice)
+    return invoice
+
+
+def _payable(session: Session, invoice_id: int) -> Invoice:
+    invoice = _locked(session, invoice_id)
     if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
         raise Conflict("只能为已开具的结算单登记收款。")
     return invoice

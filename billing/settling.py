@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from app.catalogue.rules.customer import class_of
 from app.kernel import clock
 from app.kernel.interval import Interval, local_month
-from billing.charged_before import Before, CaseKey, charged_before
 from billing.charge_rows import Priceable, common_of, difference_row, line_row
+from billing.charged_before import Before, CaseKey, charged_before
 from billing.gathering import Case, facts_of_case
 from billing.models import Charge, SettledSession, Tariff, UseSettlement
 from billing.rules.adjustment import differences
@@ -197,11 +197,14 @@ def _month_of(case: Case) -> Interval:
 
 def _before(session: Session, terms: Priceable, case: Case) -> Decimal:
     """What the firm used at this price earlier in the same month."""
-    counted = session.scalar(
-        select(func.sum(UseSettlement.quantity)).where(
-            _same_count(terms), UseSettlement.used_from >= _month_of(case).start, _place() < _place_of(case)
+    counted = (
+        session.scalar(
+            select(func.sum(UseSettlement.quantity)).where(
+                _same_count(terms), UseSettlement.used_from >= _month_of(case).start, _place() < _place_of(case)
+            )
         )
-    ) or Decimal()
+        or Decimal()
+    )
     if terms.terms.unit is Unit.HOUR:
         counted = round(Decimal(round(counted * 60)) / 60, 6)  # whole minutes, however many thirds of hours were added
     return counted.normalize()

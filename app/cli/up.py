@@ -37,6 +37,7 @@ from devices.registering import wire_accounts
 STOP_LIMIT_S = 20.0
 WATCH_S = 1.0
 STEADY_S = 10.0
+MOST_EARLY_ENDS = 3
 LEAST_FREE_MB = 500
 
 
@@ -49,6 +50,7 @@ class Child:
     log: Path
     process: subprocess.Popen[bytes] | None = None
     started: float = field(default=0.0)
+    early_ends: int = 0
 
     def start(self, environment: dict[str, str]) -> None:
         with self.log.open("ab") as log:
@@ -106,8 +108,9 @@ def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
         _step("数据表 / migrations", lambda: flask_migrate.upgrade() or "")
         if demo:
             _step("示例数据 / sample world", _seed)
+        accounts = _accounts(app)
         if broker is not None:
-            _step("MQTT", lambda: f"{broker.start(_accounts(app))} ({broker.kind})")
+            _step("MQTT", lambda: f"{broker.start(accounts)} ({broker.kind})")
             (folder / "broker.url").write_text(broker.url)
         children = _children(folder, host, port, demo=demo)
         for child in children:
@@ -115,7 +118,7 @@ def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
         _step("网站 / web", lambda: _wait_for_web(host, port, stop, children[0]))
         if not stop.is_set():
             _welcome(host, port, demo=demo)
-        _watch(app, stop, children, environment, postgres, broker)
+        _watch(app, stop, children, environment, postgres, broker, accounts)
     finally:
         click.echo("\n正在停止 / stopping …")
         for child in reversed(children):
@@ -153,16 +156,20 @@ def _watch(
     environment: dict[str, str],
     postgres: PrivatePostgres | None,
     broker: PrivateBroker | None,
+    accounts: list[Account],
 ) -> None:
-    """Until somebody wants to stop: start anew what ended, and tell the broker of new or revoked accounts."""
-    accounts = _accounts(app)  # all of them each second: a thousand take 30 ms, and no notice of a change can get lost
+    """Until somebody wants to stop: start anew what ended, and tell the broker of new or revoked accounts.
+
+    It reads all accounts each second: a thousand take 30 ms, and no notice of a change can get lost.
+    """
     while not stop.wait(WATCH_S):
         if postgres is not None and postgres.process_id is None:
             postgres.start()
             click.echo("PostgreSQL 已退出，重新启动 / the database ended, starting anew")
         for child in children:
             if child.process is not None and child.process.poll() is not None:
-                if time.monotonic() - child.started < STEADY_S:
+                child.early_ends = child.early_ends + 1 if time.monotonic() - child.started < STEADY_S else 0
+                if child.early_ends >= MOST_EARLY_ENDS:
                     raise Refusal("%(name)s 无法运行，日志见 %(log)s。", name=child.name, log=child.log)
                 click.echo(f"{child.name} 已退出（{child.process.returncode}），重新启动 / ended, starting anew")
                 child.start(environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy.orm import Session
 
@@ -38,7 +39,12 @@ def hold_deposits(session: Session, reservations: Iterable[Reservation], at: dat
 
     Errors: ``Conflict`` where a deposit does not reach.
     """
-    for reservation in sorted(reservations, key=lambda one: one.id):
-        equipment = reservation.equipment
-        told = estimates(session, [(equipment, reservation.during)], organization_id=reservation.organization_id)[0]
-        hold_for(session, reservation, at, platform_id=equipment.platform_id, estimate=Money.rounded(told.total))
+    for firm, own in groupby(sorted(reservations, key=lambda one: (one.organization_id, one.id)), _firm_of):
+        booked = list(own)
+        told = estimates(session, [(one.equipment, one.during) for one in booked], organization_id=firm)
+        for one, estimate in zip(booked, told, strict=True):
+            hold_for(session, one, at, platform_id=one.equipment.platform_id, estimate=Money.rounded(estimate.total))
+
+
+def _firm_of(reservation: Reservation) -> int:
+    return reservation.organization_id

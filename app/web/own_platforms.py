@@ -24,9 +24,12 @@ def own_platforms(permission: Permission) -> Sequence[Platform]:
 
 
 def chosen_platform(permission: Permission) -> Platform:
-    """The platform that the address or form names if it is the actor's, else their first. Errors: ``NotFound``."""
+    """The platform that the address or form names; the actor's first where none is named. Errors: ``NotFound``."""
     own = own_platforms(permission)
     if not own:
         raise NotFound("您名下没有平台。请联系系统管理员登记运营主体。")
     wanted = request.values.get("platform_id", type=int)
-    return next((one for one in own if one.id == wanted), own[0])
+    found = own[0] if wanted is None else next((one for one in own if one.id == wanted), None)
+    if found is None:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    return found

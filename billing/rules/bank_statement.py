@@ -31,7 +31,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
 REMARKS = ("摘要", "附言", "用途", "备注", "交易摘要", "交易附言", "客户附言")
 INCOMING = ("贷", "收", "收入", "转入", "贷方", "C", "CR")
 SUMMARY = ("合计", "总计", "小计", "本页", "期初", "期末", "总收入", "总支出", "总笔数")
-SEARCHED_ROWS = 40
+SEARCHED_ROWS, MOST_ROWS = 40, 30_000
 _KEY = {word: key for key, words in HEADINGS.items() for word in words}
 
 
@@ -63,6 +63,13 @@ def read_statement(content: bytes) -> StatementFile:
     Errors: ``InvalidInput`` that names row and column and how to mend it.
     """
     rows = _rows(_decoded(content))
+    if len(rows) > MOST_ROWS:
+        raise InvalidInput(
+            "文件有 %(rows)s 行，一次最多 %(most)s 行。请按较短的时间段导出，分次上传。",
+            field="file",
+            rows=len(rows),
+            most=MOST_ROWS,
+        )
     top, columns = _heading(rows)
     sums: list[BankSum] = []
     seen: Counter[tuple[str, ...]] = Counter()
@@ -77,7 +84,7 @@ def read_statement(content: bytes) -> StatementFile:
             continue
         booked_on, remark = said.day(), said.remark()
         name, account, reference = said.text("name"), said.text("account"), said.text("reference")
-        same = (reference, booked_on.isoformat(), str(amount), name, account, remark)
+        same = _same(reference, booked_on.isoformat(), str(amount), name, account, remark)
         seen[same] += 1
         key = _key(same, seen[same])
         sums.append(BankSum(number, booked_on, amount, name[:300], account[:80], remark[:300], reference[:80], key))
@@ -86,11 +93,20 @@ def read_statement(content: bytes) -> StatementFile:
     return StatementFile(tuple(sums), outgoing)
 
 
-def _key(same: Sequence[str], count: int) -> str:
-    """The bank's number with day and sum (some banks number a whole batch alike), else the content, counted."""
-    reference, booked_on, amount, *_ = same
+def _same(reference: str, booked_on: str, amount: str, name: str, account: str, remark: str) -> tuple[str, ...]:
+    """What makes a line the same in another file: the bank's number with day, sum and payer, else all that it says.
+
+    Some banks number a whole batch alike.
+    """
     if reference:
-        return f"{reference[:80]}|{booked_on}|{amount}" + (f"|{count}" if count > 1 else "")
+        return (reference[:80], booked_on, amount, (account or name)[:80])
+    return ("", booked_on, amount, name, account, remark)
+
+
+def _key(same: Sequence[str], count: int) -> str:
+    """A name for a line; equal lines of one file are counted."""
+    if same[0]:
+        return "|".join(same) + (f"|{count}" if count > 1 else "")
     return hashlib.sha256("\x1f".join((*same, str(count))).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -38,7 +39,7 @@ class MoneyWorld:
         amount = gross if isinstance(gross, Money) else Money.of(gross)
         if credits is not None:
             amount = -amount
-        net = Money.rounded(amount.yuan / (1 + makers.Decimal("0.06")))
+        net = Money.rounded(amount.yuan / (1 + Decimal("0.06")))
         number = (self.session.scalar(select(func.max(Invoice.number))) or 0) + 1
         made = Invoice(
             platform_id=self.platform.id,

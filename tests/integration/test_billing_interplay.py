@@ -9,15 +9,13 @@ from sqlalchemy import func, select
 
 from app.booking.rules.reservation import ReservationState
 from app.identity.rules.permission import Role
-from app.kernel import clock
-from app.kernel.errors import Conflict
 from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.adjusting import charge_late
 from billing.charging import reconsider_problems
 from billing.correcting import credit
-from billing.disputing import answer, may_object_until, object_to
-from billing.models import Charge, Invoice, UseSettlement
+from billing.disputing import answer, object_to
+from billing.models import Charge, UseSettlement
 from billing.reviewing import approve, correct, restore, waive
 from billing.rules.words import ChargeKind, ChargeState, SettlementStatus
 from tests import makers
@@ -174,5 +172,3 @@ def test_an_objection_holds_a_charge_back_until_it_is_answered_whatever_else_is_
     assert approve(session, [charge.id], by=by, at=AT) == 0
     answer(session, dispute.id, upheld=True, words="示例：已更正", by=by, at=AT)
     assert approve(session, [charge.id], by=by, at=AT) == 1
-
-

@@ -46,7 +46,7 @@ def test_a_statement_is_imported_once_in_any_encoding_and_equal_lines_are_two(se
     assert brought(world, *lines) == 2
     assert brought(world, *lines) == 0
     assert brought(world, *lines, encoding="utf-8-sig") == 0
-    assert brought(world, *lines, "2026-07-03,,1.00,其他,,利息,78") == 1
+    assert brought(world, *lines, "2026-07-01,,1.00,其他,,利息,78") == 1
     told = preview(session, session.scalars(select(BankStatement.id)).first())
     assert (len(told.new), told.known, told.outgoing) == (0, 2, 1)
 

@@ -16,7 +16,7 @@ from app.identity.models import Organization
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
-from app.kernel.errors import NotFound, Refusal
+from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.kernel.money import ZERO
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
@@ -92,11 +92,14 @@ def take_in(statement_id: int) -> Response:
 @requires(Permission.RECORD_PAYMENTS)
 def use(bank_line_id: int) -> Response | tuple[Response | str, int]:
     invoices = [int(text) for text in request.form.getlist("invoice_id") if text.isdecimal()]
-    firm = request.form.get("deposit_of", type=int)
-    if firm is None and not invoices and (named := request.form.get("firm", "").strip()):
-        firm = db.session.scalar(select(Organization.id).where(Organization.name == named))
+    named = request.form.get("firm", "").strip()
 
     def deed(session: Session, by: int) -> str:
+        firm = request.form.get("deposit_of", type=int)
+        if firm is None and not invoices and named:
+            firm = session.scalar(select(Organization.id).where(Organization.name == named))
+            if firm is None:
+                raise InvalidInput("没有叫这个名字的企业，请填写其登记的全称。", field="firm")
         confirm(session, bank_line_id, invoice_ids=invoices, deposit_of=firm, by=by, at=clock.now())
         return gettext("已认领这笔流水。")
 
@@ -199,14 +202,15 @@ def _page(platform: Platform, *, refusal: Refusal | None = None) -> Response | s
     page = page_of(session, query)
     found = query.with_only_columns(BankLine.amount_fen).order_by(None).subquery()
     is_open = shown == BankLineState.OPEN
-    certain = all_certain(session, platform.id) if is_open else {}
+    matcher = matcher_of(session, platform.id) if is_open else None
+    certain = all_certain(session, platform.id, matcher) if matcher is not None else {}
     return render_template(
         "bank.html",
         platform=platform,
         platforms=own_platforms(Permission.RECORD_PAYMENTS),
         page=page,
         total=session.scalar(select(func.sum(found.c.amount_fen))) or ZERO,
-        suggested=suggested(matcher_of(session, platform.id), page.rows) if is_open else {},
+        suggested=suggested(matcher, page.rows) if matcher is not None else {},
         certain=certain,
         certain_worth=worth(certain),
         firms=_firms(session, platform.id) if is_open else [],

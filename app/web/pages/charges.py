@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
-from sqlalchemy import Select, false, or_, select
+from sqlalchemy import Select, false, func, or_, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
@@ -16,7 +17,7 @@ from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import Conflict, NotFound, Refusal
 from app.kernel.interval import local_month
-from app.kernel.money import total
+from app.kernel.money import ZERO, total
 from app.web import river
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
@@ -59,18 +60,23 @@ def list_charges() -> Response | str:
             f"charges-{month:%Y-%m}", columns, db.session.scalars(query), form=form,
             is_sample=lambda one: one.platform.illustrative,
         )  # fmt: skip
-    everything = db.session.scalars(query).all()
-    waiting = [one for one in everything if one.state is ChargeState.APPROVED and one.confirmed_at is None]
-    page = page_of(db.session(), query)
+    waiting = db.session.execute(
+        query.with_only_columns(Charge.id, Charge.gross_fen).where(
+            Charge.organization_id.in_(_firms()), Charge.state == ChargeState.APPROVED, Charge.confirmed_at.is_(None)
+        )
+    ).all()
+    gross = db.session.scalar(
+        query.with_only_columns(func.sum(Charge.gross_fen)).where(Charge.state != ChargeState.WAIVED).order_by(None)
+    )
     return render_template(
         "charges.html",
-        page=page,
+        page=page_of(db.session(), query),
         month=month,
         shown=shown,
         states=[one for one in ChargeState if one is not ChargeState.WAIVED or shown],
-        gross=total([one.gross_fen for one in everything if one.state is not ChargeState.WAIVED]),
+        gross=gross or ZERO,
         waiting=waiting,
-        waiting_gross=total([one.gross_fen for one in waiting]),
+        waiting_gross=total([gross for _, gross in waiting]),
     )
 
 
@@ -86,7 +92,7 @@ def agree() -> Response:
     """Agree to the charges that the form names; others than the firm's are left as they are."""
     wanted, by = request.form.getlist("charge_id", type=int), current_user.id
     month = month_in("month", clock.local_date(clock.now()))
-    firms = bounds(Permission.OBJECT_TO_CHARGES).organization_ids
+    firms = _firms()
     count = in_transaction(
         lambda session: sum(
             confirm(session, wanted, organization_id=firm, by=by, at=clock.now()) for firm in sorted(firms)
@@ -99,13 +105,16 @@ def agree() -> Response:
 @pages.post("/charges/<int:charge_id>/object")
 @requires(Permission.OBJECT_TO_CHARGES)
 def dispute(charge_id: int) -> Response | tuple[str, int]:
-    _visible(charge_id, Permission.OBJECT_TO_CHARGES)
+    invoiced = _visible(charge_id, Permission.OBJECT_TO_CHARGES).state is ChargeState.INVOICED
     by, words = current_user.id, request.form.get("objection", "")
     try:
         in_transaction(lambda session: object_to(session, charge_id, objection=words, by=by, at=clock.now()).id)
     except Refusal as refusal:
         return _page(_visible(charge_id, Permission.SEE_CHARGES), refusal=refusal), status_of(refusal)
-    flash(gettext("已提交异议，平台答复前不会开具这笔费用。"))
+    if invoiced:
+        flash(gettext("已提交异议。这笔费用已开具，异议成立时由平台开具红字单更正。"))
+    else:
+        flash(gettext("已提交异议，平台答复前不会开具这笔费用。"))
     return redirect(url_for(".charge", charge_id=charge_id))
 
 
@@ -147,6 +156,13 @@ def reply(charge_id: int) -> Response | tuple[str, int]:
         return _page(_visible(charge_id, Permission.SEE_CHARGES), refusal=refusal), status_of(refusal)
     flash(gettext("已答复。") if upheld else gettext("已答复，费用保持不变。"))
     return redirect(url_for(".charge", charge_id=charge_id))
+
+
+def _firms() -> Collection[int]:
+    """The firms whose charges the reader may agree to."""
+    return (
+        bounds(Permission.OBJECT_TO_CHARGES).organization_ids if current_user.may(Permission.OBJECT_TO_CHARGES) else ()
+    )
 
 
 def _open_dispute(charge_id: int) -> Dispute:

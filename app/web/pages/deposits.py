@@ -110,7 +110,14 @@ def reverse(movement_id: int) -> Response | tuple[Response | str, int]:
 def receipt(movement_id: int) -> str:
     """A receipt for a top-up: no tax invoice, which follows the service."""
     movement = _movement(movement_id, Permission.SEE_DEPOSITS)
-    return render_template("receipt.html", movement=movement, capitals=capital_numerals(movement.amount_fen))
+    if movement.kind is not MovementKind.TOP_UP:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    return render_template(
+        "receipt.html",
+        movement=movement,
+        capitals=capital_numerals(movement.amount_fen),
+        void=db.session.scalar(_mirrored([movement.id])) is not None,
+    )
 
 
 def _do(one: DepositAccount, deed: Callable[[Session, int], str]) -> Response | tuple[Response | str, int]:
