@@ -13,6 +13,8 @@ from app.kernel.errors import InvalidInput
 from app.kernel.interval import Interval
 from app.kernel.money import Money
 
+CALENDAR = range(2000, 2200)
+
 
 def moment_in(field: str) -> datetime:
     """A ``datetime-local`` field, read as the facility's wall clock."""
@@ -44,9 +46,12 @@ def month_in(field: str, default: date) -> date:
     """``2026-11`` as the first day of the month."""
     text = request.values.get(field, "")
     try:
-        return date.fromisoformat(f"{text[:7]}-01") if text else default.replace(day=1)
+        found = date.fromisoformat(f"{text[:7]}-01") if text else default.replace(day=1)
     except ValueError:
         raise InvalidInput("请选择月份。", field=field) from None
+    if found.year not in CALENDAR:  # at the ends of the calendar there is no month before or after
+        raise InvalidInput("请选择月份。", field=field)
+    return found
 
 
 def money_in(field: str) -> Money:

@@ -24,11 +24,11 @@ def test_a_price_is_edited_with_its_live_preview(books_site):
     expect(first).to_contain_text("¥2,700.00")
     page.get_by_label("最低收费（元）").fill("很多")
     page.keyboard.press("Tab")
-    expect(page.locator("#preview").get_by_role("alert")).to_be_visible()
+    expect(page.locator("#preview").get_by_role("alert")).to_contain_text("“最低收费”应是金额")
     assert page.evaluate("window.stayed")
 
     page.get_by_role("button", name="保存为新版本").click()
-    expect(page.locator("#minimum_charge-error")).to_be_visible()
+    expect(page.locator("#minimum_charge-error")).to_contain_text("“最低收费”应是金额")
     assert page.input_value("#rate") == "1500"
     page.get_by_label("最低收费（元）").fill("1200")
     page.get_by_label("生效日").fill((clock.local_date(clock.now()) + timedelta(days=7)).isoformat())

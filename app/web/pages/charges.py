@@ -47,6 +47,7 @@ def list_charges() -> Response | str:
     if form := wanted_file():
         columns: list[Column[Charge]] = [
             Column(gettext("时间"), lambda one: one.served_at, "time"),
+            Column(gettext("企业"), lambda one: one.organization.name),
             Column(gettext("平台"), lambda one: said(one.platform, "name")),
             Column(gettext("设备"), lambda one: said(one.equipment, "name") if one.equipment else ""),
             Column(gettext("项目"), lambda one: str(word_of(one.kind))),

@@ -22,7 +22,7 @@ from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.kernel.interval import local_month
 from app.kernel.money import total
 from app.web.access import bounds, requires
-from app.web.errors import sentence, status_of
+from app.web.errors import status_of
 from app.web.exports import Column, download
 from app.web.formats import said
 from app.web.forms import day_in, number_in
@@ -30,6 +30,7 @@ from app.web.pages.equipment_settings import FIRMS
 from app.web.paging import page_of, wanted_file
 from app.web.prices import facts_of_price, facts_of_terms, headline, mode_word, unit_word, weekday_words
 from app.web.tariff_form import BANDS, EXTRAS, STEPS, field_of, fields_of, made_up_cases, terms_in
+from app.web.tariff_refusals import told_in_the_editor
 from app.web.words import word_of
 from billing.models import Tariff
 from billing.pricing import Subject, add_version, delete_version, earliest_day, end_version, examples, what_if
@@ -121,7 +122,7 @@ def preview() -> str | tuple[str, int]:
     try:
         terms = terms_of(_terms())
     except InvalidInput as refusal:
-        return render_template("tariff_preview.html", refused=sentence(refusal)), status_of(refusal)
+        return render_template("tariff_preview.html", refused=told_in_the_editor(refusal)), status_of(refusal)
     return render_template("tariff_preview.html", **_tried(subject, terms))
 
 
@@ -303,8 +304,8 @@ def _page(subject: Subject, *, refusal: Refusal | None = None, changes: bool = T
         one_day=timedelta(days=1),
         rows={"bands": BANDS, "steps": STEPS, "extras": EXTRAS},
         today=today,
-        refused=sentence(refusal) if refusal is not None else "",
-        errors={field: sentence(refusal)} if refusal is not None and field else {},
+        refused=told_in_the_editor(refusal) if refusal is not None else "",
+        errors={field: told_in_the_editor(refusal)} if refusal is not None and field else {},
         tried=_tried(subject, terms) if terms is not None else {},
     )
 
