@@ -121,14 +121,20 @@ def _hear_one(batch: Batch, message: WireMessage, topic: MeterTopic | None, devi
     heard = READERS[device.dialect](packet)
     if device.signed_only and heard.samples and heard.key_id is None:
         raise Unreadable("unsigned", f"meter {device.code} has to sign what it says")
+    for late in heard.late:
+        earlier = WireMessage(_topic(device, late.suffix), late.payload, late.received_at)
+        _take_in(batch, earlier, device, Heard(late.samples, backfill=late.backfill))  # it was refused then, if at all
     refused = _take_in(batch, message, device, heard)
     if heard.missed or heard.online:
         batch.missing[device.id] = heard.missed
     if heard.answers:
-        topic_for = sparkplug_topic if device.dialect is Dialect.SPARKPLUG else topic_of
-        batch.answers += [(topic_for(device.code, suffix), payload) for suffix, payload in heard.answers]
+        batch.answers += [(_topic(device, suffix), payload) for suffix, payload in heard.answers]
     if refused is not None:
         raise refused
+
+
+def _topic(device: _Device, suffix: str) -> str:
+    return (sparkplug_topic if device.dialect is Dialect.SPARKPLUG else topic_of)(device.code, suffix)
 
 
 def _take_in(batch: Batch, message: WireMessage, device: _Device, heard: Heard) -> Unreadable | None:

@@ -17,6 +17,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ from tests import makers
 from tests.integration.test_listener import wait_for
 from tests.web_server import _free_port
 
+SECOND = timedelta(seconds=1)
 STEP = timedelta(seconds=10)
 SPEED = 60
 STANDBY_W, RATED_W = 100, 5000
@@ -73,27 +75,33 @@ SAMPLES = text(
 
 @dataclass
 class Report:
-    """What did not fit, by kind, each with the meter; and what was seen in all."""
+    """What did not fit, by kind, each with the meter; what was near it; and what was seen in all."""
 
     wrong: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
 
-    def complain(self, what: str, about: str) -> None:
+    def complain(self, what: str, about: str, *near: str) -> None:
         self.wrong[what] += 1
         self.examples.setdefault(what, about)
+        if near:
+            self.told.append("\n".join([f"{what}: {about}", *(f"    {line}" for line in near)]))
 
     def __str__(self) -> str:
         lines = [f"{number:9,}  {what}" for what, number in sorted(self.seen.items())]
         lines += [f"WRONG {number:3}  {what}, such as {self.examples[what]}" for what, number in self.wrong.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.told])
 
 
 class Soak:
     """All parts, the fleet, and the hand that kills."""
 
-    def __init__(self, folder: Path, *, meters: int, minutes: float, seed: int) -> None:
+    def __init__(
+        self, folder: Path, *, meters: int, minutes: float, seed: int, dialects: Sequence[Dialect] = tuple(Dialect)
+    ) -> None:
         self.chance = random.Random(seed)
+        self.dialects = dialects
         self.real_s = minutes * 60
         began = clock.now() - timedelta(seconds=self.real_s * SPEED)
         self.within = Interval(began, began + timedelta(seconds=self.real_s * SPEED))
@@ -119,10 +127,11 @@ class Soak:
         }  # fmt: skip
         self.log = folder / "listen.log"
         self.listener = self._listen()
-        self.kills: Counter[str] = Counter()
+        self.kills: list[tuple[datetime, str]] = []  # by the devices' time
+        self.began = 0.0
 
     def _device(self, number: int, seed: int) -> Device:
-        dialect = list(Dialect)[number % len(Dialect)]
+        dialect = self.dialects[number % len(self.dialects)]
         code = f"soak-{number}"
         calm = Interval(self.within.start + QUIET, self.within.end - QUIET)
         return Device(
@@ -174,6 +183,7 @@ class Soak:
             for one in fleet:
                 assert one.publisher.wait_until_connected()
             self._wait_for_the_listener(fleet[0])
+            self.began = time.monotonic()
             killer = other.submit(self._kill_at_random, done)
             moment = self._go_on(fleet, killer, done)
             done.set()
@@ -183,21 +193,21 @@ class Soak:
 
     def _go_on(self, fleet: list[Connection], killer: Future[None], done: threading.Event) -> datetime:
         """All devices read and tell, faster than the clock. Returns how far they got."""
-        began, moment = time.monotonic(), self.within.start
-        while moment < self.within.end and time.monotonic() < began + self.real_s:
+        moment = self.within.start
+        while moment < self.within.end and time.monotonic() < self.began + self.real_s:
             for one in fleet:
                 one.tell(moment, self.runs[one.device.code])
             moment += STEP
             if killer.done():
                 killer.result()  # it only ends by itself when something went wrong
-            done.wait(max(0.0, began + (moment - self.within.start) / timedelta(seconds=SPEED) - time.monotonic()))
+            done.wait(max(0.0, self.began + (moment - self.within.start) / SECOND / SPEED - time.monotonic()))
         return moment
 
     def _wait_for_the_listener(self, one: Connection) -> None:
         """It hears once something that cannot be read is kept aside."""
 
         def heard() -> bool:
-            one.publisher.publish(topic_of(one.device.code, "data"), b"is anybody there?")
+            one.publisher.publish(_topic_of(one.device), b"is anybody there?")
             return bool(self._count("dead_letter"))
 
         wait_for(heard, DRAIN_LIMIT_S)
@@ -205,7 +215,7 @@ class Soak:
     def _kill_at_random(self, done: threading.Event) -> None:
         while not done.wait(self.chance.uniform(8, 30)):
             what = self.chance.choice(["listener", "broker", "database"])
-            self.kills[what] += 1
+            self.kills.append((self.within.start + (time.monotonic() - self.began) * SPEED * SECOND, what))
             if what == "listener":
                 self.listener.kill()
                 self.listener.wait()
@@ -244,6 +254,10 @@ class Soak:
             """A broker keeps one publisher's order: what is kept aside last was published last."""
             return self._count("dead_letter", "payload = convert_to('the end', 'UTF8')") >= len(fleet)
 
+        for one in fleet:
+            # A stale node is asked again after a while. That is after the end, so each is born once more.
+            one.device.connected()
+            one.tell(moment, self.runs[one.device.code])
         wait_for(delivered, DRAIN_LIMIT_S)
         for one in fleet:
             one.publisher.publish(_topic_of(one.device), b"the end")
@@ -255,7 +269,7 @@ class Soak:
             return connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]  # noqa: S608 (our own)
 
     def compare(self) -> Report:
-        report = Report(seen=Counter({f"kills of the {what}": number for what, number in self.kills.items()}))
+        report = Report(seen=Counter(f"kills of the {what}" for _, what in self.kills))
         with self.app.app_context():
             at = self.within.end + timedelta(hours=1)
             while True:
@@ -333,7 +347,11 @@ class Soak:
                     continue
             inside = _count_within(missing, wide)
             if not inside:
-                report.complain("a run metered otherwise, though nothing was lost", f"{device.code} {run}")
+                report.complain(
+                    "a run metered otherwise, though nothing was lost",
+                    f"{device.code} {device.dialect} {_spelled(run)}",
+                    *self._near(run.padded(before=QUIET, after=QUIET), device, samples, sessions),
+                )
             elif any(one.flags for one in over) or inside * STEP >= timedelta(seconds=PROFILE["max_gap_s"]) or not over:
                 report.seen["runs with lost readings, flagged or gone"] += 1
             else:
@@ -341,7 +359,29 @@ class Soak:
         for one in sessions:
             wide = one.during.padded(before=SHIFT, after=SHIFT)
             if not any(run.overlaps(wide) for run in self.runs[device.code]):
-                report.complain("a session without a run", f"{device.code} {one.during}")
+                report.complain(
+                    "a session without a run",
+                    f"{device.code} {device.dialect} {_spelled(one.during)}",
+                    *self._near(one.during.padded(before=QUIET, after=QUIET), device, samples, sessions),
+                )
+
+    def _near(
+        self, when: Interval, device: Device, samples: list[Sample], sessions: list[UsageSession]
+    ) -> Iterator[str]:
+        """What may explain it: the sessions near it, what went wrong, and what the readings say nothing of."""
+        yield from (f"run     {_spelled(run)}" for run in self.runs[device.code] if run.overlaps(when))
+        for one in sessions:
+            if one.during.overlaps(when):
+                yield f"session {_spelled(one.during)} {' '.join(one.flags) or 'no flags'}"
+        yield from (
+            f"mishap  {_spelled(one.when)} {one.fault}" for one in device.truth.faults if one.when.overlaps(when)
+        )
+        yield from (
+            f"kill    {moment:%m-%d %H:%M:%S} of the {what}" for moment, what in self.kills if when.contains(moment)
+        )
+        without = [one.taken_at for one in samples if one.power_mw is None and when.contains(one.taken_at)]
+        if without:
+            yield f"power   not told by {len(without)} readings from {min(without):%H:%M:%S} to {max(without):%H:%M:%S}"
 
     def write_truth(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -362,6 +402,10 @@ def _topic_of(device: Device) -> str:
     return topic_of(device.code, device.code if device.dialect is Dialect.ZIGBEE2MQTT else "unknown")
 
 
+def _spelled(when: Interval) -> str:
+    return f"{when.start:%m-%d %H:%M:%S} – {when.end:%m-%d %H:%M:%S}"
+
+
 def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
@@ -378,8 +422,16 @@ def _count_within(moments: list[datetime], when: Interval) -> int:
     return bisect_right(moments, when.end) - bisect_left(moments, when.start)
 
 
-def soaked(folder: Path, *, meters: int, minutes: float, seed: int, truth: Path | None = None) -> Report:
-    soak = Soak(folder, meters=meters, minutes=minutes, seed=seed)
+def soaked(
+    folder: Path,
+    *,
+    meters: int,
+    minutes: float,
+    seed: int,
+    truth: Path | None = None,
+    dialects: Sequence[Dialect] = tuple(Dialect),
+) -> Report:
+    soak = Soak(folder, meters=meters, minutes=minutes, seed=seed, dialects=dialects)
     try:
         soak.run()
         if truth is not None:
@@ -395,11 +447,15 @@ def main() -> None:
     wanted.add_argument("--meters", type=int, default=200)
     wanted.add_argument("--seed", type=int, default=1)
     wanted.add_argument("--truth", type=Path)
+    wanted.add_argument("--dialects", type=Dialect, nargs="+", choices=list(Dialect), default=list(Dialect))
     given = wanted.parse_args()
     with tempfile.TemporaryDirectory(prefix="pilotshare-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
-        report = soaked(folder, meters=given.meters, minutes=given.minutes, seed=given.seed, truth=given.truth)
+        report = soaked(
+            folder, meters=given.meters, minutes=given.minutes, seed=given.seed, truth=given.truth,
+            dialects=given.dialects,
+        )  # fmt: skip
     print(report)
     sys.exit(bool(report.wrong))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from devices.rules.sample import Sample
 
@@ -36,13 +36,24 @@ class Packet:
     repeated: bool = False
 
 
+class Late(NamedTuple):
+    """An earlier message of the same device, and what it said after all."""
+
+    suffix: str
+    payload: bytes
+    received_at: datetime
+    samples: Sequence[tuple[str, Sample]]
+    backfill: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one message said. A message may well say nothing that is kept.
 
     Shape: ``samples`` and ``relays`` by the channel that they are about, "" for the device itself;
     ``answers`` are (suffix, payload) to publish under the same device once this is stored;
-    ``missed`` if the dialect's own numbering shows that messages before this one are lost.
+    ``missed`` if the dialect's own numbering shows that messages before this one are lost; ``late`` are earlier
+    ones of which only now it is known what they mean.
     """
 
     samples: Sequence[tuple[str, Sample]] = ()
@@ -52,6 +63,7 @@ class Heard:
     backfill: bool = False
     key_id: int | None = None
     missed: bool = False
+    late: Sequence[Late] = ()
 
 
 NOTHING = Heard()

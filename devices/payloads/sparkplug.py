@@ -1,33 +1,45 @@
 """Sparkplug B: births that give metrics their numbers, data by number, deaths; one node with devices behind it.
 
 Messages count from 0 to 255 and around. A number that is left out, or data of a node whose birth was not heard,
-makes the node stale: it is asked to be born again, and until it is only its cumulative counters are kept, since
-a counter is right whatever was lost before it. MQTT keeps one publisher's order, so nothing waits to be put in
-order. Names and units are read as devices/payloads/sparkplug_names.py says.
+makes the node stale: a birth may be among what is lost, and numbers may mean something else since. It is asked to
+be born again, and until it is only its cumulative counters are kept, since a counter is right whatever was lost
+before it. The rest is withheld: if the birth gives the same meanings as before, it is read after all.
+
+A message that was heard lately is no gap: whoever gets no receipt sends again, and of that a broker tells nobody.
+MQTT keeps one publisher's order, so nothing waits to be put in order. Names and units are read as
+devices/payloads/sparkplug_names.py says.
 """
 
 from __future__ import annotations
 
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from devices.payloads import sparkplug_message as wire
-from devices.payloads.fields import HIGHEST_W, HIGHEST_WH, content_hash, milli, moment_of
-from devices.payloads.heard import NOTHING, Heard, Packet
+from devices.payloads.fields import EPOCH, HIGHEST_W, HIGHEST_WH, content_hash, milli, moment_of
+from devices.payloads.heard import NOTHING, Heard, Late, Packet
 from devices.payloads.sparkplug_names import Meaning, Unclear, meaning_of, spelled
 from devices.payloads.unreadable import Unreadable
 from devices.rules.sample import Sample
 
 NODE_KINDS = frozenset({"NBIRTH", "NDATA", "NDEATH"})
 DEVICE_KINDS = frozenset({"DBIRTH", "DDATA", "DDEATH"})
+BIRTHS = frozenset({"NBIRTH", "DBIRTH"})
 NUMBERS = 256
 ASKED_AGAIN_AFTER_S = 30
+HEARD_LATELY = 32  # well below 256, after which numbers come again
+WITHHELD_FOR = timedelta(minutes=30)  # who has not been born by then does not hear us
+MOST_WITHHELD = 64 * 1024
+MICROSECOND = timedelta(microseconds=1)
 MOST_DEVICES, MOST_NAMES, LONGEST_NAME, MOST_METRICS = 128, 64, 120, 5000
 HIGHEST_COUNT = 2**62
+COUNTERS = frozenset({"energy", "count"})
 VALUES = ("int_value", "long_value", "float_value", "double_value", "boolean_value", "string_value")
 
 
@@ -39,17 +51,26 @@ def read(packet: Packet) -> Heard:
     payload = _decoded(packet.payload)
     if kind == "NDEATH":
         return _death(packet.memory, _birth_number(payload))
-    missed = _count(packet, kind, payload)
-    if kind in ("NBIRTH", "DBIRTH"):
+    if not payload.HasField("seq") or payload.seq >= NUMBERS:
+        raise Unreadable("invalid_field", "seq is not from 0 to 255")
+    heard_before = _heard_before(packet, kind, payload)
+    missed = not heard_before and _count(packet, kind, payload)
+    is_new_birth = kind in BIRTHS and not heard_before
+    if is_new_birth:
         _learn(packet.memory, device, payload)
     answers = _answers(packet)
     if kind == "DDEATH":
         return Heard(answers=answers, missed=missed)
-    meanings = packet.memory["known"].get(device, {})
-    samples, historical = _samples(payload, meanings, only_counters=packet.memory["stale"])
+    meanings, stale = packet.memory["known"].get(device, {}), packet.memory["stale"]
+    if stale and heard_before:
+        return Heard(answers=answers)  # what could be kept of it was kept when it came first
+    if stale and kind not in BIRTHS:
+        _withhold(packet, device, payload, meanings)
+    samples, historical = _samples(payload, meanings, only_counters=stale)
     online = True if kind == "NBIRTH" else None
     told = [(device, sample) for sample in samples]
-    return Heard(told, answers=answers, online=online, backfill=historical, missed=missed)
+    late = _given_back(packet.memory, device) if is_new_birth else []
+    return Heard(told, answers=answers, online=online, backfill=historical, missed=missed, late=late)
 
 
 def rebirth(at_ms: int) -> bytes:
@@ -86,18 +107,44 @@ def _death(memory: dict[str, Any], number: int | None) -> Heard:
     return Heard(online=False)
 
 
+def _heard_before(packet: Packet, kind: str, payload: Any) -> bool:
+    """Whether this very message came lately, or is an old birth that the broker repeats. Notes that it came.
+
+    One without a time may well say the same twice.
+    """
+    memory = packet.memory
+    memory.setdefault("known", {})
+    memory.setdefault("stale", True)
+    if _is_old_birth(packet, kind, payload):
+        return True
+    if not payload.timestamp:
+        return False
+    digest = content_hash(packet.suffix, packet.payload).hex()[:16]
+    lately = memory.get("lately", [])
+    if digest in lately:
+        return True
+    memory["lately"] = [*lately, digest][-HEARD_LATELY:]
+    return False
+
+
+def _is_old_birth(packet: Packet, kind: str, payload: Any) -> bool:
+    """A node that is asked for its births gives the same number again, so the time tells a new one."""
+    return (
+        kind == "NBIRTH"
+        and packet.repeated
+        and _birth_number(payload) == packet.memory.get("birth")
+        and payload.timestamp <= packet.memory.get("born", payload.timestamp)
+    )
+
+
 def _count(packet: Packet, kind: str, payload: Any) -> bool:
     """Note the message's number. True if others were lost before it."""
     memory, seq = packet.memory, payload.seq
-    if not payload.HasField("seq") or seq >= NUMBERS:
-        raise Unreadable("invalid_field", "seq is not from 0 to 255")
-    memory.setdefault("known", {})
-    memory.setdefault("stale", True)
     if kind == "NBIRTH":
-        number = _birth_number(payload)
-        if not (packet.repeated and number == memory.get("birth")):
-            memory.clear()
-            memory.update({"birth": number, "seq": seq, "stale": False, "known": {}})
+        for name in memory.keys() - {"lately", "withheld", "meant"}:
+            del memory[name]
+        memory.update({"birth": _birth_number(payload), "born": payload.timestamp})
+        memory.update({"seq": seq, "stale": False, "known": {}})
         return False
     last = memory.get("seq")
     follows = last is None or seq == (last + 1) % NUMBERS
@@ -122,6 +169,48 @@ def _learn(memory: dict[str, Any], device: str, payload: Any) -> None:
         known[device] = {name: list(meaning) for name, meaning in names.items()}
 
 
+def _withhold(packet: Packet, device: str, payload: Any, meanings: dict[str, list[Any]]) -> None:
+    """Keep the message aside, if a learnt number in it tells more than a counter. What is too much or old is left."""
+    memory = packet.memory
+    learnt = [_learnt(metric, meanings) for metric in payload.metrics if not metric.is_null]
+    if all(meaning is None or meaning.quantity in COUNTERS for meaning in learnt):
+        return
+    meant, withheld = memory.setdefault("meant", {}), memory.get("withheld", [])
+    if meant.setdefault(device, meanings) != meanings:
+        withheld = [one for one in withheld if one[0] != device]
+        meant[device] = meanings
+    received = (packet.received_at - EPOCH) // MICROSECOND
+    withheld = [*withheld, [device, packet.suffix, received, b64encode(packet.payload).decode()]]
+    size = sum(len(one[3]) for one in withheld)
+    oldest = received - WITHHELD_FOR // MICROSECOND
+    while withheld and (size > MOST_WITHHELD or withheld[0][2] < oldest):
+        size -= len(withheld.pop(0)[3])
+    memory["withheld"] = withheld
+
+
+def _given_back(memory: dict[str, Any], device: str) -> list[Late]:
+    """What was withheld of this device, if its numbers mean at this birth what they meant before."""
+    withheld = memory.get("withheld", [])
+    mine = [one for one in withheld if one[0] == device]
+    if not mine:
+        return []
+    memory["withheld"] = [one for one in withheld if one[0] != device]
+    meant, meanings = memory["meant"].pop(device), memory["known"].get(device)
+    if meant != meanings:
+        return []
+    found = []
+    for _, suffix, received, told in mine:
+        payload = b64decode(told)
+        try:
+            samples, historical = _samples(_decoded(payload), meanings, only_counters=False)
+        except Unreadable:
+            continue  # its counters were kept when it came
+        whole = [(device, one) for one in samples if one.power_mw is not None or one.running is not None]
+        if whole:
+            found.append(Late(suffix, payload, EPOCH + received * MICROSECOND, whole, historical))
+    return found
+
+
 def _answers(packet: Packet) -> list[tuple[str, bytes]]:
     memory, now = packet.memory, packet.received_at.timestamp()
     if not memory["stale"] or now - memory.get("asked", 0) < ASKED_AGAIN_AFTER_S:
@@ -137,7 +226,7 @@ def _samples(payload: Any, known: dict[str, list[Any]], *, only_counters: bool) 
         if isinstance(meaning, Unclear):
             unclear = unclear or meaning.why
             continue
-        if only_counters and meaning.quantity not in ("energy", "count"):
+        if only_counters and meaning.quantity not in COUNTERS:
             continue
         told = moments.setdefault(metric.timestamp or payload.timestamp, {})
         value = _value(metric, meaning)
@@ -153,11 +242,16 @@ def _read_here(payload: Any, known: dict[str, list[Any]]) -> Iterator[tuple[Any,
     for metric in payload.metrics:
         if metric.is_null or not (metric.name or metric.HasField("alias")):
             continue
-        key = spelled(metric.name) if metric.name else f"#{metric.alias}"
-        learnt = known.get(key) if not metric.HasField("properties") else None
-        meaning = Meaning(*learnt) if learnt else meaning_of(metric)
+        meaning = _learnt(metric, known) or meaning_of(metric)
         if meaning is not None:
             yield metric, meaning
+
+
+def _learnt(metric: Any, known: dict[str, list[Any]]) -> Meaning | None:
+    """What a birth said that this metric means, unless it says so itself."""
+    key = spelled(metric.name) if metric.name else f"#{metric.alias}"
+    learnt = known.get(key) if not metric.HasField("properties") else None
+    return Meaning(*learnt) if learnt else None
 
 
 def _value(metric: Any, meaning: Meaning) -> int | bool | None:

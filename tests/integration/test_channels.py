@@ -166,6 +166,30 @@ def test_a_sparkplug_node_and_the_devices_behind_it(session):
     assert ingest(session, [WireMessage(topic, payload, AT)]).kept_aside == 0
 
 
+def test_what_a_stale_node_said_becomes_a_reading_at_its_birth_with_the_message_that_says_it(session):
+    node = carrier(session, "node-3", Dialect.SPARKPLUG)
+    metrics = [
+        {"name": b"power_w", "alias": 1, "double_value": 5.0},
+        {"name": b"energy_wh", "alias": 2, "double_value": 100.0},
+    ]
+    said = [{"alias": 1, "double_value": 6.0}, {"alias": 2, "double_value": 102.0}]
+    stale = sparkplug(node, "NDATA", 2, *said, after_s=20)
+    assert len(ingest(session, [sparkplug(node, "NBIRTH", 0, *metrics), stale]).answers) == 1
+    assert readings(session, node) == [(5000, 100_000), (None, 102_000)]
+    birth = sparkplug(node, "NBIRTH", 0, *metrics, after_s=50)
+    assert ingest(session, [birth]).stored == 2
+    assert sorted(readings(session, node), key=str) == sorted(
+        [(5000, 100_000), (None, 102_000), (6000, 102_000), (5000, 100_000)], key=str
+    )
+    told = text(
+        "SELECT reading.taken_at, reading.received_at, payload FROM reading JOIN raw_message"
+        " ON raw_message.id = message_id AND raw_message.received_at = reading.received_at WHERE power_mw = 6000"
+    )
+    ((taken_at, received_at, payload),) = session.execute(told).all()
+    assert (taken_at, received_at, bytes(payload)) == (stale.received_at, stale.received_at, stale.payload)
+    assert ingest(session, [birth, stale]).stored == 0
+
+
 def test_a_rebirth_is_asked_for_even_where_the_device_is_nobodys(session):
     node = carrier(session, "node-2", Dialect.SPARKPLUG)
     energy = {"name": b"energy_wh", "double_value": 100.0}

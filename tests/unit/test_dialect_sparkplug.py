@@ -153,6 +153,111 @@ def test_a_repeated_message_is_no_gap_and_the_same_readings(node):
     assert node.says("NDATA", message(5, energy(105))).missed is False
 
 
+def at(seq, *metrics, s=0):
+    return message(seq, *metrics, at_ms=AT_MS + 1000 * s)
+
+
+def both(watts, wh):
+    return {"alias": 1, "float_value": watts}, {"alias": 2, "double_value": wh}
+
+
+def test_what_is_sent_again_for_want_of_a_receipt_is_no_gap(node):
+    sent = [at(seq, *both(seq, 100 + seq), s=seq) for seq in (1, 2, 3)]
+    first = [node.says("NDATA", one) for one in sent]
+    again = [node.says("NDATA", one) for one in sent]
+    assert [one.samples for one in again] == [one.samples for one in first]
+    assert not any(one.missed or one.answers for one in again)
+    assert node.says("NDATA", at(4, *both(4, 104), s=4)).missed is False
+
+
+def test_a_birth_that_is_sent_again_does_not_turn_the_numbering_back():
+    node = Node()
+    birth = born(1, 0, power(0, alias=1), energy(100, alias=2))
+    node.says("NBIRTH", birth)
+    node.says("NDATA", at(1, *both(1, 101), s=1))
+    node.says("NBIRTH", birth)
+    heard = node.says("NDATA", at(2, *both(2, 102), s=2))
+    assert (values(heard), heard.missed, heard.answers) == ([("", 2000, 102_000)], False, [])
+
+
+def test_a_message_without_a_time_may_say_the_same_twice():
+    node = Node()
+    timed = born(1, 0, power(3, timestamp=AT_MS), energy(1, timestamp=AT_MS))
+    birth = wire.Payload.FromString(timed)
+    birth.ClearField("timestamp")
+    node.says("NBIRTH", birth.SerializeToString())
+    assert node.says("NDATA", at(2, power(4))).missed is True
+    node.says("NBIRTH", birth.SerializeToString())
+    assert values(node.says("NDATA", at(1, power(5)))) == [("", 5000, None)]
+
+
+def test_a_birth_that_the_broker_repeats_and_nobody_heard_is_one():
+    node = Node()
+    node.says("NBIRTH", born(1, 0, power(0, alias=1), energy(100, alias=2)))
+    assert node.says("NDATA", at(2, *both(2, 102), s=2)).missed is True
+    birth = wire.Payload.FromString(born(1, 0, power(3, alias=1), energy(103, alias=2)))
+    birth.timestamp += 3000
+    node.says("NBIRTH", birth.SerializeToString(), repeated=True)
+    heard = node.says("NDATA", at(1, *both(4, 104), s=4))
+    assert (values(heard), heard.missed, heard.answers) == ([("", 4000, 104_000)], False, [])
+
+
+def test_what_a_stale_node_said_is_read_when_its_birth_gives_the_same_meanings(node):
+    lost = [at(seq, *both(seq, 100 + seq), s=seq) for seq in (2, 3)]
+    for seq, one in zip((2, 3), lost, strict=True):
+        assert values(node.says("NDATA", one, after_s=seq)) == [("", None, 1000 * (100 + seq))]
+    node.says("NDATA", at(4, {"alias": 2, "double_value": 104}, s=4), after_s=4)  # nothing of it is withheld
+    birth = born(4, 0, power(5, alias=1), energy(105, alias=2))
+    late = node.says("NBIRTH", birth, after_s=600).late
+    assert [(one.suffix, one.payload, one.received_at) for one in late] == [
+        ("NDATA", payload, NOW + timedelta(seconds=seq)) for seq, payload in zip((2, 3), lost, strict=True)
+    ]
+    assert [values(one) for one in late] == [[("", 2000, 102_000)], [("", 3000, 103_000)]]
+    assert [one.samples[0][1].taken_at for one in late] == [NOW + timedelta(seconds=seq) for seq in (2, 3)]
+    assert node.says("NBIRTH", birth, after_s=601).late == []
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        (power(5, alias=1), energy(105, alias=3)),
+        (energy(105, alias=1), power(5, alias=2)),
+        ({"name": b"Temperature", "alias": 1, "double_value": 21}, energy(105, alias=2)),
+        (power(5, alias=1, unit=b"kW"), energy(105, alias=2)),
+    ],
+)
+def test_what_a_stale_node_said_is_left_when_its_numbers_mean_something_else_now(node, metrics):
+    node.says("NDATA", at(2, *both(2, 102), s=2))
+    assert node.says("NBIRTH", born(4, 0, *metrics)).late == []
+    assert node.says("NBIRTH", born(5, 0, power(5, alias=1), energy(105, alias=2))).late == []
+
+
+def test_what_a_device_behind_a_stale_node_said_waits_for_its_own_birth(node):
+    metrics = ({"name": b"Running", "alias": 9, "boolean_value": False}, energy(5, alias=10))
+    node.says("DBIRTH/press", message(1, *metrics))
+    node.says("DDATA/press", at(3, {"alias": 9, "boolean_value": True}, s=3))
+    assert node.says("NBIRTH", born(4, 0, power(3, alias=1), energy(103, alias=2))).late == []
+    (late,) = node.says("DBIRTH/press", at(1, *metrics, s=4)).late
+    ((channel, sample),) = late.samples
+    assert (late.suffix, channel, sample.running) == ("DDATA/press", "press", True)
+
+
+def test_what_is_withheld_outlasts_a_birth_that_cannot_be_read(node):
+    node.says("NDATA", at(2, *both(2, 102), s=2))
+    with pytest.raises(Unreadable):
+        node.says("NBIRTH", born(4, 0, power(-1, alias=1), energy(105, alias=2)))
+    (late,) = node.says("NBIRTH", born(4, 0, power(5, alias=1), energy(105, alias=2))).late
+    assert values(late) == [("", 2000, 102_000)]
+
+
+def test_a_node_that_is_never_born_again_is_not_remembered_for_ever(node):
+    for number in range(2000):
+        node.says("NDATA", at(number % 250 + 3, *both(number, 100), s=number), after_s=number)
+    assert len(node.memory) < 2 * sparkplug.MOST_WITHHELD
+    late = node.says("NBIRTH", born(4, 0, power(0, alias=1), energy(100, alias=2)), after_s=2000).late
+    assert 0 < len(late) <= sparkplug.WITHHELD_FOR.total_seconds() + 1
+
+
 @pytest.mark.parametrize(
     ("name", "unit", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from devices.rules.counter import counted_energy
 from devices.rules.evidence import Dialect
 from devices.rules.sample import Sample, in_order
 from devices.rules.span import Profile, usage_spans
-from devices.rules.topic import read_topic, topic_of
+from devices.rules.topic import read_topic, sparkplug_topic, topic_of
 from devices.simulating.device import Device
 from devices.simulating.faults import Fault, planned
 from devices.simulating.load import Load, Shape
@@ -26,8 +27,13 @@ RUNS = [Interval(START + timedelta(hours=hour), START + timedelta(hours=hour + 1
 PROFILE = Profile(400, 300, timedelta(seconds=30), timedelta(minutes=5), timedelta(minutes=5), 5000)
 
 
-def simulated(dialect: Dialect, faults: tuple[Fault, ...], *, seed: int = 3) -> tuple[Device, list[Sample], int]:
-    """A day of one device, heard as the house hears it; what could not be read is counted."""
+def simulated(
+    dialect: Dialect, faults: tuple[Fault, ...], *, seed: int = 3, deaf: float = 1.0
+) -> tuple[Device, list[Sample], int]:
+    """A day of one device, heard as the house hears it; what could not be read is counted.
+
+    ``deaf`` is how often a node does not hear that it is asked to be born again.
+    """
     device = Device(
         "sim-1", dialect, Load(100, 5000, seed), energy_wh=50_000,
         mishaps=planned(f"{seed}", DAY, each=timedelta(hours=1), of=faults),
@@ -38,14 +44,19 @@ def simulated(dialect: Dialect, faults: tuple[Fault, ...], *, seed: int = 3) -> 
     safe: dict[int, int] = {}
     unread = 0
     moment = START
+    chance = random.Random(seed)
     while moment < DAY.end:
         device.read(moment, RUNS)
         for topic, payload in device.due(moment, monotonic=moment.timestamp()):
             suffix = read_topic(topic).suffix
             try:
-                for _, sample in READERS[dialect](Packet(suffix, payload, moment, memory)).samples:
+                told = READERS[dialect](Packet(suffix, payload, moment, memory))
+                for _, sample in [*told.samples, *(one for late in told.late for one in late.samples)]:
                     numbers.add((sample.boot, sample.seq))
                     heard[sample.boot, sample.seq, sample.taken_at, sample.content_hash] = sample
+                for answer, command in told.answers:
+                    if chance.random() >= deaf:
+                        device.hear(sparkplug_topic(device.code, answer), command)
             except Unreadable:
                 unread += 1
         if dialect is Dialect.NATIVE:
@@ -83,6 +94,19 @@ def test_with_faults_nothing_is_heard_that_did_not_happen(dialect):
         numbers = {(boot, said.seq) for boot, said in device.truth.readings}
         waiting = set(device.outbox.waiting)
         assert {(sample.boot, sample.seq) for sample in samples} | waiting == numbers
+
+
+@pytest.mark.parametrize(("seed", "deaf"), [(3, 0.0), (0, 0.7), (1, 0.7)])
+def test_of_a_node_that_sends_twice_or_in_disorder_every_run_is_metered_as_it_was(seed, deaf):
+    """Nothing is lost, so nothing may be missing, even while the node hears little of what it is asked."""
+    faults = (Fault.DUPLICATE, Fault.REORDER, Fault.REBOOT, Fault.GARBAGE)
+    device, samples, _ = simulated(Dialect.SPARKPLUG, faults, seed=seed, deaf=deaf)
+    spans = usage_spans(samples, PROFILE, until=DAY.end)
+    assert [span.when.start for span in spans] == [run.start for run in RUNS]
+    assert [span.when.end for span in spans] == [run.end for run in RUNS]
+    assert not any(span.cut_by_silence for span in spans)
+    with_power = {one.taken_at for one in samples if one.power_mw is not None}
+    assert with_power == {said.at for _, said in device.truth.readings if said.at <= max(with_power)}
 
 
 def test_the_same_seed_gives_the_same_day():
