@@ -18,6 +18,7 @@ from app.kernel import clock
 from app.kernel.interval import Interval, local_month
 from billing.charge_rows import Priceable, common_of, difference_row, line_row
 from billing.charged_before import Before, CaseKey, charged_before
+from billing.earlier_words import say_again
 from billing.gathering import Case, facts_of_case
 from billing.models import Charge, SettledSession, Tariff, UseSettlement
 from billing.rules.adjustment import differences
@@ -73,12 +74,12 @@ def settle(session: Session, cases: Sequence[tuple[Case, Priceable | Problem]], 
     for case, terms in cases:
         steps = isinstance(terms, Priceable) and terms.terms.tiers is not None
         if steps:
-            _keep(session, waiting)
+            _keep(session, waiting, at=at)
             waiting = []
         waiting.append(_outcome(session, case, terms, before.get(_key(case)), at=at))
         if steps and isinstance(terms, Priceable):
             _count_again(session, terms, case, at=at)
-    _keep(session, waiting)
+    _keep(session, waiting, at=at)
 
 
 def _outcome(
@@ -151,8 +152,8 @@ def _row(
     }
 
 
-def _keep(session: Session, found: Sequence[Settled]) -> None:
-    """Write them down: three statements for all of them."""
+def _keep(session: Session, found: Sequence[Settled], *, at: datetime) -> None:
+    """Write them down: four statements for all of them."""
     if not found:
         return
     ids = session.scalars(
@@ -174,6 +175,7 @@ def _keep(session: Session, found: Sequence[Settled]) -> None:
     charges = [{"use_settlement_id": number, **charge} for number, one in numbered for charge in one.charges]
     if charges:
         session.execute(insert(Charge), charges)
+    say_again(session, ids, equipment_ids={one.case.equipment.id for one in found}, at=at)
 
 
 def _key(case: Case) -> CaseKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.models.charge import Charge, Dispute, ServiceSettlement, SettledSession, UseSettlement
+from billing.models.charge import Charge, Dispute, EarlierWord, ServiceSettlement, SettledSession, UseSettlement
 from billing.models.close import LateRelease, PeriodClose
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
 from billing.models.money import (
@@ -44,6 +44,7 @@ __all__ = [
     "DepositHold",
     "DepositMovement",
     "Dispute",
+    "EarlierWord",
     "Evaluation",
     "Filing",
     "Invoice",

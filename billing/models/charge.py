@@ -161,6 +161,28 @@ class Dispute(Model):
     charge: Mapped[Charge] = relationship()
 
 
+class EarlierWord(Model):
+    """What a person had said of a charge that was then derived anew; a trigger keeps it for the next one.
+
+    ``reason`` goes with a correction or a waiver, ``objection`` with a dispute that nobody had answered.
+    """
+
+    __tablename__ = "earlier_word"
+
+    id: Mapped[int] = long_key()
+    reservation_id: Mapped[int | None]
+    equipment_id: Mapped[int] = mapped_column(ForeignKey("equipment.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    kind: Mapped[ChargeKind] = mapped_column(word(ChargeKind))
+    state: Mapped[ChargeState] = mapped_column(word(ChargeState))
+    gross_fen: Mapped[Money] = mapped_column(Fen)
+    priced_gross_fen: Mapped[Money | None] = mapped_column(Fen)
+    reason: Mapped[str] = mapped_column(LINE)
+    objection: Mapped[str | None] = mapped_column(Text)
+    objected_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    served_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class ServiceSettlement(Model):
     """Commissioned work that was looked at for charging, and how many charges it came to (none for own use)."""
 

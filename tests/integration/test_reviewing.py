@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import Money
 from billing.disputing import answer, confirm, may_object_until, object_to
-from billing.models import Charge, Invoice
+from billing.models import Charge, Dispute, EarlierWord, Invoice
 from billing.reviewing import approve, correct, correction_of, restore, waive
 from billing.rules.words import ChargeKind, ChargeState
+from devices.models import UsageSession
 from tests import makers
 from tests.integration.test_settling import AT, World
 
@@ -99,3 +100,27 @@ def test_a_firm_agrees_only_to_its_own_approved_charges(session, world):
     assert confirm(session, ids, organization_id=makers.organization(session).id, **asked) == 0
     assert confirm(session, ids, organization_id=world.firm.id, **asked) == len(ids)
     assert confirm(session, ids, organization_id=world.firm.id, **asked) == 0
+
+
+@pytest.mark.parametrize("derived_away", [True, False])
+def test_what_people_said_of_a_charge_is_said_again_of_the_one_that_takes_its_place(session, world, derived_away):
+    charge, by = hours(world), world.person.id
+    correct(session, charge.id, gross=Money.of("1500.00"), reason="示例：故障", by=by, at=AT)
+    (setup,) = session.scalars(select(Charge).where(Charge.kind == ChargeKind.SETUP))
+    object_to(session, setup.id, objection="示例：没有开机", by=world.manager.id, at=AT)
+    session.expire_all()
+    if derived_away:
+        session.execute(delete(UsageSession))
+        world.ran(1, 5)
+    else:
+        session.execute(update(UsageSession).values(fingerprint="later"))
+    world.settle()
+    session.expire_all()
+    again = hours(world)
+    assert again.gross_fen == Money.of(2400 if derived_away else 1800)
+    assert "¥1,800.00 → ¥1,500.00：示例：故障" in again.reason
+    (setup,) = session.scalars(select(Charge).where(Charge.kind == ChargeKind.SETUP))
+    (dispute,) = session.scalars(select(Dispute))
+    assert (dispute.charge_id, dispute.objection, dispute.raised_by) == (setup.id, "示例：没有开机", world.manager.id)
+    assert setup.state is ChargeState.DISPUTED
+    assert session.scalars(select(EarlierWord)).all() == []
