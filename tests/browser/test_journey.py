@@ -116,7 +116,7 @@ def test_a_yuan_of_subsidy_is_followed_back_to_the_meters_message(browser, open_
         operator.goto(f"{address}/review?month={start.astimezone(clock.FACILITY_ZONE):%Y-%m}")
         picture(operator, "review")
         group = operator.locator("section").filter(has=operator.locator(f"a[href='{used}']"))
-        expect(group.get_by_text("实际使用").first).to_be_visible()
+        expect(group.get_by_text("按使用时间计费").first).to_be_visible()
         group.get_by_role("button", name="审核全部").click()
         group.get_by_role("button", name="开具结算单").click()
         operator.wait_for_url(re.compile(r"/invoices/\d+$"))
