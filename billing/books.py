@@ -13,6 +13,7 @@ from app.kernel.errors import NotFound
 from app.kernel.money import ZERO, Money
 from billing.models import JournalEntry, JournalPosting
 from billing.rules.ledger import Account
+from billing.rules.period import next_month
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,6 @@ class StatementRow:
     entry: JournalEntry
     amount: Money
     balance: Money
-
-
-def next_month(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def trial_balance(session: Session, platform_id: int, month: date) -> TrialBalance:

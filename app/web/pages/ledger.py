@@ -21,9 +21,10 @@ from app.web.forms import month_in
 from app.web.own_platforms import chosen_platform, own_platforms
 from app.web.paging import page_of, wanted_file
 from app.web.words import word_of
-from billing.books import AccountMonth, entry_or_refuse, next_month, postings_of, trial_balance
+from billing.books import AccountMonth, entry_or_refuse, postings_of, trial_balance
 from billing.models import DepositMovement, JournalEntry, JournalPosting, Payment
 from billing.rules.ledger import CHART, Account
+from billing.rules.period import next_month
 
 pages = Blueprint("ledger", __name__)
 
