@@ -307,7 +307,7 @@ class Soak:
                 report.complain("taken and never stored", f"{device.code} {sorted(missing)[:3]}")
             if extra := set(numbers) - {(boot, said.seq) for boot, said in truth.readings}:
                 report.complain("stored and never taken", f"{device.code} {sorted(extra)[:3]}")
-        moments = {_second(said.at) for _, said in truth.readings}
+        moments = {second for _, said in truth.readings for second in _told_as(said.at)}
         if invented := {_second(sample.taken_at) for sample in samples} - moments:
             report.complain("a moment that never was", f"{device.code} {min(invented)}")
 
@@ -410,11 +410,16 @@ def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
+def _told_as(moment: datetime) -> set[datetime]:
+    """The seconds that a dialect may name for a moment: cut off, or rounded to hundredths as a Shelly does."""
+    return {_second(moment), _second(moment + timedelta(milliseconds=5))}
+
+
 def _missing(device: Device, samples: list[Sample]) -> list[datetime]:
     """When readings were taken that nobody has, at the device or on the way."""
     stored = {_second(sample.taken_at) for sample in samples}
     return sorted(
-        [*device.truth.gone, *(said.at for _, said in device.truth.readings if _second(said.at) not in stored)]
+        [*device.truth.gone, *(said.at for _, said in device.truth.readings if stored.isdisjoint(_told_as(said.at)))]
     )
 
 
