@@ -9,17 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 from app.kernel.money import Money, total
-from billing.pricing_files import checked_scenarios, fixed_charge, read_scenarios, refusal
+from billing.pricing_files import FORMAT, fixed_charge
 from billing.rules.figures import plain, yuan
 from billing.rules.pricing.bill import Payer, credit_notes, fixed_line, make_100, shares_of
 from billing.rules.pricing.outcome import REASONS, Free, NeedsReview, Priced, PricedLine, Refused
 from billing.rules.pricing.price import price_use
 from billing.rules.pricing.told import read_facts
 from billing.rules.tax import Taxed
+from billing.scenario_files import Json, refusal
 
-__all__ = ["check", "checked_scenarios", "price_scenario", "read_scenarios", "simulate", "table"]
+__all__ = ["FORMAT", "check", "price_scenario", "simulate", "table"]
 
-Json = dict[str, Any]
 STATUS = {Free: "free", NeedsReview: "needs_review", Refused: "refused"}
 _SUMS = ("support", "net", "vat", "gross", "payable")
 

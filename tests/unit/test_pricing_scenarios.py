@@ -11,10 +11,10 @@ from flask import Flask
 
 from app.cli.billing import billing
 from app.kernel.errors import InvalidInput
-from billing.pricing_scenarios import check, checked_scenarios, price_scenario, read_scenarios, simulate, table
+from billing.pricing_scenarios import FORMAT, check, price_scenario, simulate, table
 
 FILE = Path(__file__).parents[1] / "cases" / "pricing" / "scenarios.json"
-SCENARIOS = read_scenarios(FILE)
+SCENARIOS = FORMAT.read(FILE)
 BY_ID = {scenario["id"]: scenario for scenario in SCENARIOS}
 
 
@@ -95,7 +95,7 @@ def tariff(**changes):
 )  # fmt: skip
 def test_a_scenario_that_does_not_fit_is_refused_with_its_name_its_key_and_a_remedy(broken, key):
     with pytest.raises(InvalidInput) as refused:
-        checked_scenarios(broken)
+        FORMAT.checked(broken)
     assert refused.value.field == key
     assert refused.value.facts["scenario"] == broken["scenarios"][0]["id"]
     assert refused.value.facts["reason"]
@@ -109,22 +109,22 @@ def test_a_file_that_is_no_scenario_file_is_refused(tmp_path, text):
     path = tmp_path / "file.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput):
-        read_scenarios(path)
+        FORMAT.read(path)
 
 
 def test_a_json_number_is_never_taken_for_a_price(tmp_path):
     path = tmp_path / "file.json"
     path.write_text(json.dumps(content()).replace('"60.00"', "60.00"), encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"N09.*tariff\.rate"):
-        read_scenarios(path)
+        FORMAT.read(path)
 
 
 def test_one_bad_scenario_refuses_the_file_and_an_id_occurs_once():
     good = BY_ID["N31"]
     with pytest.raises(InvalidInput, match="N31 的 id"):
-        checked_scenarios({"format": 1, "scenarios": [good, good]})
+        FORMAT.checked({"format": 1, "scenarios": [good, good]})
     with pytest.raises(InvalidInput, match="surprise"):
-        checked_scenarios({"format": 1, "scenarios": [good, *content(surprise=1)["scenarios"]]})
+        FORMAT.checked({"format": 1, "scenarios": [good, *content(surprise=1)["scenarios"]]})
 
 
 @pytest.mark.parametrize("scenario_id", ["TX11", "SH02", "CN05", "MB01"])

@@ -11,10 +11,10 @@ from flask import Flask
 
 from app.cli.subsidy import subsidy
 from app.kernel.errors import InvalidInput
-from billing.scenarios import check, checked_scenarios, read_scenarios, simulate, table
+from billing.subsidy_scenarios import FORMAT, check, simulate, table
 
 FILE = Path(__file__).parents[1] / "cases" / "subsidy" / "scenarios.json"
-SCENARIOS = read_scenarios(FILE)
+SCENARIOS = FORMAT.read(FILE)
 OPERATING = [s for s in SCENARIOS if s["id"].startswith("O")]
 
 
@@ -57,17 +57,17 @@ OVERLAPPING = [{"name": "a", "from": "2026-01-01", "to": None}, {"name": "b", "f
         (content(platform={**PLATFORM, "operators": OVERLAPPING}), "platform.operators"),
         (content(evaluations=OPERATING[0]["evaluations"] * 2), "evaluations.year"),
         (content(other_grants=[{"asset_nos": ["E-9"], "year": 2026, "authority_level": "national", "amount": "1.00",
-                                "programme_kind": "equipment", "timing": "ex_post"}]), "other_grants[0].asset_nos"),
-        (with_invoice(credit_note_of="I-9", lines=line(amount="-1.00")), "invoices[0].credit_note_of"),
-        (with_invoice(lines=line(amount="-1.00")), "invoices[0].lines[0].amount"),
-        (with_invoice(lines=line(amount="1.234")), "invoices[0].lines[0].amount"),
-        (with_invoice(lines=line(amount=1.5)), "invoices[0].lines[0].amount"),
-        (with_invoice(lines=line(category="magic")), "invoices[0].lines[0].category"),
+                                "programme_kind": "equipment", "timing": "ex_post"}]), "other_grants.0.asset_nos"),
+        (with_invoice(credit_note_of="I-9", lines=line(amount="-1.00")), "invoices.0.credit_note_of"),
+        (with_invoice(lines=line(amount="-1.00")), "invoices.0.lines.0.amount"),
+        (with_invoice(lines=line(amount="1.234")), "invoices.0.lines.0.amount"),
+        (with_invoice(lines=line(amount=1.5)), "invoices.0.lines.0.amount"),
+        (with_invoice(lines=line(category="magic")), "invoices.0.lines.0.category"),
     ],
 )  # fmt: skip
 def test_a_scenario_that_does_not_fit_is_refused_with_its_name_and_key(broken, key):
     with pytest.raises(InvalidInput) as refused:
-        checked_scenarios(broken)
+        FORMAT.checked(broken)
     assert (refused.value.facts["scenario"], refused.value.field) == ("O01", key)
     assert refused.value.facts["reason"]
 
@@ -80,16 +80,16 @@ def test_a_file_that_is_no_scenario_file_is_refused(tmp_path, text):
     path = tmp_path / "file.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput):
-        read_scenarios(path)
+        FORMAT.read(path)
 
 
 def test_a_year_with_a_fraction_and_an_id_that_occurs_twice_are_refused(tmp_path):
     path = tmp_path / "file.json"
     path.write_text(json.dumps(content()).replace('"year": 2026', '"year": 2026.0'), encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"O01.*evaluations\[0\]\.year"):
-        read_scenarios(path)
+    with pytest.raises(InvalidInput, match=r"O01.*evaluations\.0\.year"):
+        FORMAT.read(path)
     with pytest.raises(InvalidInput, match=r"O01 的 id"):
-        checked_scenarios({"format": 1, "scenarios": [OPERATING[0], OPERATING[0]]})
+        FORMAT.checked({"format": 1, "scenarios": [OPERATING[0], OPERATING[0]]})
 
 
 def test_each_rule_of_comparison_finds_its_difference():

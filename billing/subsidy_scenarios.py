@@ -1,62 +1,24 @@
-"""Subsidy scenarios as files: read and refuse, calculate, compare with what was expected, print."""
+"""Subsidy scenarios: what their files say, calculate, compare with what was expected, print."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
-
 from app.catalogue.rules.customer import CustomerRelation
-from app.kernel.errors import InvalidInput
 from app.kernel.money import Money
 from billing.policies.jinzhengban_2025_13 import POLICY
 from billing.rules import facts as f
 from billing.rules.grant import Grant
 from billing.rules.subsidy import Assessment, assess
 from billing.rules.words import RevenueCategory
+from billing.scenario_files import Json, ScenarioFormat, refusal
 
-Json = dict[str, Any]
 _MONEY_KEYS = ("payable", "quanzhou", "jinjiang")
 _CLAWBACK_KEYS = ("clawback_proposal", "clawback_quanzhou", "clawback_jinjiang")
 _NOTHING = "0.00"
-
-
-def read_scenarios(path: Path) -> list[Json]:
-    """The scenarios of a file, every one of them checked.
-
-    Errors: ``InvalidInput`` naming the scenario, the key and the reason, for the first thing that is wrong.
-    """
-    try:
-        # Fractions stay text, so that the schema refuses 2026.0 as a year and names the place.
-        content = json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats, parse_float=str, parse_constant=str
-        )
-    except (OSError, ValueError) as error:
-        raise _refusal(path.name, "-", str(error)) from error
-    return checked_scenarios(content)
-
-
-def checked_scenarios(content: Any) -> list[Json]:
-    """The scenarios of a file's content. Errors: as ``read_scenarios``."""
-    error = best_match(_validator().iter_errors(content))
-    if error is not None:
-        raise _schema_refusal(content, error)
-    seen: set[str] = set()
-    for scenario in content["scenarios"]:
-        for key, reason in _contradictions(scenario):
-            raise _refusal(scenario["id"], key, reason)
-        if scenario["id"] in seen:
-            raise _refusal(scenario["id"], "id", "编号重复 / occurs twice")
-        seen.add(scenario["id"])
-    scenarios: list[Json] = content["scenarios"]
-    return scenarios
 
 
 def assess_scenario(scenario: Mapping[str, Any]) -> Assessment:
@@ -78,7 +40,7 @@ def check(results: Json, scenarios: Iterable[Mapping[str, Any]]) -> list[str]:
     differences: list[str] = []
     for scenario in scenarios:
         if "expect" not in scenario:
-            raise _refusal(scenario["id"], "expect", "没有预期结果可比对 / nothing to compare with")
+            raise refusal(scenario["id"], "expect", "没有预期结果可比对 / nothing to compare with")
         differences += [f"{scenario['id']}: {d}" for d in _differences(by_id[scenario["id"]], scenario["expect"])]
     return differences
 
@@ -223,49 +185,6 @@ def _differences(result: Json, expect: Json) -> Iterator[str]:
         yield f"premises_m2: {result['premises_m2']} ≠ {expect['premises_m2']}"
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    schema = json.loads(Path(__file__).with_name("scenario_schema.json").read_text(encoding="utf-8"))
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> Json:
-    """JSON lets a key stand twice and keeps the last silently; here that is an error."""
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"键重复 / repeated key: {next(n for n in names if names.count(n) > 1)}")
-    return result
-
-
-def _refusal(scenario: str, key: str, reason: str) -> InvalidInput:
-    return InvalidInput(
-        "情形 %(scenario)s 的 %(key)s 无法读取：%(reason)s", field=key, scenario=scenario, key=key, reason=reason
-    )
-
-
-def _schema_refusal(content: Any, error: ValidationError) -> InvalidInput:
-    path = list(error.absolute_path)
-    scenario = "文件 / file"
-    if path[:1] == ["scenarios"] and len(path) > 1:
-        raw = content["scenarios"][path[1]]
-        scenario = str(raw.get("id", f"#{int(path[1]) + 1}")) if isinstance(raw, dict) else f"#{int(path[1]) + 1}"
-        path = path[2:]
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        path.append(next(key for key in error.instance if key not in known))
-        return _refusal(scenario, _dotted(path), "未知的键 / unknown key")
-    if error.validator == "required" and isinstance(error.instance, dict):
-        path.append(next(key for key in error.validator_value if key not in error.instance))
-        return _refusal(scenario, _dotted(path), "缺少 / missing")
-    return _refusal(scenario, _dotted(path) or "-", error.message)
-
-
-def _dotted(path: Iterable[str | int]) -> str:
-    """``["invoices", 0, "no"]`` as ``invoices[0].no``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
 def _contradictions(s: Json) -> Iterator[tuple[str, str]]:
     """What no schema can say: where the facts of a scenario contradict each other, as (key, reason)."""
     platform, invoices = s["platform"], s.get("invoices", [])
@@ -285,11 +204,11 @@ def _contradictions(s: Json) -> Iterator[tuple[str, str]]:
     for i, d in enumerate(invoices):
         is_note = d.get("credit_note_of") is not None
         if is_note and d["credit_note_of"] not in originals:
-            yield f"invoices[{i}].credit_note_of", f"没有发票 / no such invoice: {d['credit_note_of']}"
+            yield f"invoices.{i}.credit_note_of", f"没有发票 / no such invoice: {d['credit_note_of']}"
         for j, line in enumerate(d["lines"]):
             if Decimal(line["amount"]) * (-1 if is_note else 1) < 0:
                 yield (
-                    f"invoices[{i}].lines[{j}].amount",
+                    f"invoices.{i}.lines.{j}.amount",
                     "只有红字发票的金额为负 / negative on credit notes and only there",
                 )
     asset_nos = {a["no"] for a in s.get("assets", [])}
@@ -297,7 +216,10 @@ def _contradictions(s: Json) -> Iterator[tuple[str, str]]:
         for i, item in enumerate(s.get(key, [])):
             for no in item.get("asset_nos", []):
                 if no not in asset_nos:
-                    yield f"{key}[{i}].asset_nos", f"没有资产 / no such asset: {no}"
+                    yield f"{key}.{i}.asset_nos", f"没有资产 / no such asset: {no}"
     programmes = [(g["year"], g["programme"]) for g in s.get("expect", {}).get("grants", [])]
     if len(set(programmes)) != len(programmes):
         yield "expect.grants", "年度与补助重复 / year and programme occur twice"
+
+
+FORMAT = ScenarioFormat("subsidy_scenario_schema.json", _contradictions)
