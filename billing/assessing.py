@@ -72,6 +72,7 @@ def facts_of(session: Session, platform_id: int) -> told.Facts:
             certified_on=certified.recognised_on if certified else None,
             certification_document=certified.document if certified else None,
             operating_since=platform.operating_since,
+            host=platform.host.name,
         ),
         recognitions=tuple(
             told.Recognition(LEVELS[one.level], one.recognised_on, one.newly, one.document)

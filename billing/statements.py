@@ -234,7 +234,7 @@ def platform_year(session: Session, platform_id: int, year: int) -> PlatformYear
     return PlatformYear(
         year=year,
         revenue=next((one for one in judgement.revenue_years if one.year == year), RevenueYear(year)),
-        grant=next((one for one in judgement.grants if one.year == year), None),
+        grant=next((one for one in judgement.grants if (one.year, one.programme) == (year, "P2")), None),
         steps=judgement.steps_of(year),
         flags=judgement.flags,
     )

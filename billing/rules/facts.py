@@ -26,13 +26,17 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A pilot-test platform. Without a certification document nothing is payable."""
+    """A pilot-test platform. Without a certification document nothing is payable.
+
+    ``host`` is the body that it leans on (依托单位), where it is stated.
+    """
 
     name: str
     operators: tuple[Operator, ...]
     certified_on: date | None
     certification_document: str | None
     operating_since: date | None
+    host: str | None = None
 
     def operator_of(self, year: int) -> Operator | None:
         """Who operates the platform at the end of ``year``, or was the last to do so in it."""

@@ -11,6 +11,9 @@ from app.kernel.money import ZERO, Money
 from billing.rules.facts import Programme
 from billing.rules.policy import Policy, Settings
 
+CLAUSE = "六(二)"
+"""Where the text states every grant."""
+
 
 class NoGrant(StrEnum):
     """Why a year has no grant."""
@@ -23,6 +26,10 @@ class NoGrant(StrEnum):
     NOT_EVALUATED = "not_evaluated"
     NOT_SELECTED = "not_selected"
     NO_REVENUE = "no_revenue"
+    NOTHING_COUNTS = "nothing_counts"
+    NO_LEVEL = "no_level"
+    ALREADY_AWARDED = "already_awarded"
+    HIGHER_PROGRAMME = "higher_programme"
     CAP_USED = "cap_used"
     HIGHER_LEVEL_PAID = "higher_level_paid"
 
@@ -66,6 +73,7 @@ class Step:
     settings: tuple[str, ...] = ()
     year: int | None = None
     figures: Mapping[str, Money] = field(default_factory=dict)
+    programme: Programme | None = None
 
     @property
     def source(self) -> str:

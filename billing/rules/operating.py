@@ -6,64 +6,39 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
+from typing import ClassVar
 
-from app.kernel.money import ZERO, Money, RoundingMode, total
+from app.kernel.money import ZERO, Money, total
+from billing.rules.entitlement import Entitlement
 from billing.rules.facts import Facts, Platform
-from billing.rules.grant import Grant, NoGrant, Shares, shares
+from billing.rules.grant import NoGrant
 from billing.rules.policy import Policy, Settings
 from billing.rules.revenue import Entry, Exclusion, RevenueYear, revenue_entries, revenue_start
 from billing.rules.window import Gap, Window
 
 
-@dataclass(frozen=True, slots=True)
-class OperatingYear:
-    """One year on its way from revenue to payable.
-
-    ``open_to_grant`` is whether all conditions but the amounts are met. ``entitled`` is
-    ``min(raw, cap_left)`` and ``payable`` what is left of it beyond ``higher_level``.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingYear(Entitlement):
+    """One year of service revenue. ``holder`` is whose cap and whose three years it uses up."""
 
     revenue: RevenueYear
     holder: str
-    refused: NoGrant | None
-    raw: Money
-    cap_left: Money
-    higher_level: Money
-    clawback: Money = ZERO
 
-    @property
-    def year(self) -> int:
-        return self.revenue.year
-
-    @property
-    def open_to_grant(self) -> bool:
-        return self.refused is None
-
-    @property
-    def entitled(self) -> Money:
-        return min(self.raw, self.cap_left) if self.open_to_grant else ZERO
-
-    @property
-    def payable(self) -> Money:
-        return max(ZERO, self.entitled - self.higher_level)
-
-    @property
-    def reason(self) -> NoGrant | None:
-        """Why nothing is payable, where nothing is."""
-        if self.payable or self.refused:
-            return self.refused
-        if not self.raw:
-            return NoGrant.NO_REVENUE
-        return NoGrant.HIGHER_LEVEL_PAID if self.entitled else NoGrant.CAP_USED
+    nothing: ClassVar[NoGrant] = NoGrant.NO_REVENUE
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingCase:
-    """One platform's P2 facts and readings, and how they are judged year by year."""
+    """One platform's P2 facts and readings, and how they are judged year by year.
+
+    ``set_back`` are the years in which another programme goes before this one (A15).
+    """
 
     facts: Facts
     settings: Settings
     policy: Policy
+    set_back: frozenset[int] = frozenset()
 
     def judged(self) -> list[OperatingYear]:
         """Every calendar year from the first to the last that the facts touch, with its claim-back."""
@@ -141,17 +116,24 @@ class OperatingCase:
         return revenue.shortfall if self.settings.text("A27_negative_year") == "carry" else ZERO
 
     def _raw(self, revenue: RevenueYear) -> Money:
-        mode: RoundingMode = "truncate" if self.settings.part("A12_rounding", "mode") == "truncate" else "half_up"
-        return revenue.base.times(self.policy.value("P2.rate", on=date(revenue.year, 12, 31)), mode=mode)
+        return revenue.base.times(self._rate(revenue.year), mode=self.settings.rounding)
+
+    def _rate(self, year: int) -> Decimal:
+        return self.policy.value("P2.rate", on=date(year, 12, 31))
 
     def _judge(self, revenue: RevenueYear, holder: str, window: Window) -> OperatingYear:
         year = revenue.year
         cap = Money.of(self.policy.value("P2.cap", on=date(year, 12, 31)))
         others = [g.amount for g in self.facts.other_grants if g.programme_kind == "operating" and g.year == year]
+        operator = self.facts.platform.operator_of(year)
         return OperatingYear(
-            revenue,
-            holder,
+            programme="P2",
+            year=year,
+            payee=operator.name if operator else None,
+            revenue=revenue,
+            holder=holder,
             refused=self._refused(year, window),
+            rate=self._rate(year),
             raw=self._raw(revenue),
             cap_left=max(ZERO, cap - window.used),
             higher_level=total(others),
@@ -171,7 +153,9 @@ class OperatingCase:
             return NoGrant.BEFORE_WINDOW
         if evaluation is None or not evaluation.evaluated:
             return NoGrant.NOT_EVALUATED
-        return None if evaluation.selected else NoGrant.NOT_SELECTED
+        if not evaluation.selected:
+            return NoGrant.NOT_SELECTED
+        return NoGrant.HIGHER_PROGRAMME if year in self.set_back else None
 
     def _with_clawback(self, judged: Sequence[OperatingYear], too_late: Iterable[Entry]) -> list[OperatingYear]:
         """The same years with what is proposed for claim-back.
@@ -225,24 +209,7 @@ def as_if_certified(platform: Platform) -> Platform:
     return replace(platform, certified_on=platform.operating_since)
 
 
-def judged_years(facts: Facts, settings: Settings, policy: Policy) -> list[OperatingYear]:
-    """The P2 years that the facts touch. Without a certification document, as if it were there (estimate)."""
-    case = OperatingCase(replace(facts, platform=as_if_certified(facts.platform)), settings, policy)
+def operating_years(facts: Facts, settings: Settings, policy: Policy, set_back: frozenset[int]) -> list[OperatingYear]:
+    """The P2 years that the facts touch, ascending."""
+    case = OperatingCase(facts, settings, policy, set_back)
     return [result for result in case.judged() if result.revenue.entries or facts.evaluation_of(result.year)]
-
-
-def operating_grant(result: OperatingYear, facts: Facts, settings: Settings, policy: Policy) -> Grant:
-    """The grant of a judged year; an estimate and nothing payable while the certification is missing."""
-    operator = facts.platform.operator_of(result.year)
-    payee = operator.name if operator else None
-    if facts.platform.certification_document is None:
-        nothing = Shares()
-        return Grant(result.year, "P2", nothing, payee, NoGrant.NOT_CERTIFIED, estimate=result.payable)
-    return Grant(
-        result.year,
-        "P2",
-        shares(result.payable, "P2", settings=settings, policy=policy, on=date(result.year, 12, 31)),
-        payee,
-        result.reason,
-        clawback=shares(result.clawback, "P2", settings=settings, policy=policy, on=date(result.year, 12, 31)),
-    )

@@ -1,17 +1,14 @@
-"""The reasoning of one P2 year in words and figures: from gross invoices to the shares of the payers."""
+"""The reasoning of one P2 year in words and figures: from gross invoices to the revenue that counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from app.kernel.money import ZERO
-from billing.rules.grant import Grant, NoGrant, Step
+from billing.rules.grant import CLAUSE, Step
+from billing.rules.grant_steps import rate_step
 from billing.rules.operating import OperatingYear
-from billing.rules.policy import Policy
 from billing.rules.revenue import Exclusion
-
-CLAUSE = "六(二)"
 
 EXCLUDED: dict[Exclusion, tuple[str, str, tuple[str, ...]]] = {
     Exclusion.OWN_USE: ("自用核算", "own use", ("A04",)),
@@ -30,31 +27,9 @@ EXCLUDED: dict[Exclusion, tuple[str, str, tuple[str, ...]]] = {
     ),
 }
 
-REFUSED: dict[NoGrant, tuple[str, str, tuple[str, ...]]] = {
-    NoGrant.NOT_CERTIFIED: ("无泉州市认定文件", "there is no certification document of Quanzhou", ()),
-    NoGrant.NOT_OPERATING: ("该年度尚未认定并实际运行", "not certified and in operation in this year", ("A06",)),
-    NoGrant.NOT_IN_FORCE: ("政策在该年度未生效", "the policy was not in force in this year", ("A28",)),
-    NoGrant.BEFORE_WINDOW: ("三年窗口尚未开始", "the three years have not begun", ("A08",)),
-    NoGrant.WINDOW_OVER: ("三年窗口已结束", "the three years are over", ("A08", "A09")),
-    NoGrant.NOT_EVALUATED: ("无运营绩效评估记录", "there is no performance evaluation", ("A11",)),
-    NoGrant.NOT_SELECTED: ("绩效评估未择优入选", "evaluated, but not selected", ("A11",)),
-    NoGrant.NO_REVENUE: ("计补收入为零", "no revenue counts", ("A27",)),
-    NoGrant.CAP_USED: ("累计上限已用完", "the cap is used up", ("A01",)),
-    NoGrant.HIGHER_LEVEL_PAID: (
-        "上级同类补助已不低于应补额",
-        "a higher level has paid as much or more",
-        ("A15", "A16"),
-    ),
-}
 
-
-def operating_steps(result: OperatingYear, grant: Grant, policy: Policy) -> Iterator[Step]:
-    """The steps of one year in order. The figures of each follow from those of the steps before."""
-    yield from _revenue_steps(result)
-    yield from _grant_steps(result, grant, policy)
-
-
-def _revenue_steps(result: OperatingYear) -> Iterator[Step]:
+def operating_steps(result: OperatingYear) -> Iterator[Step]:
+    """From gross invoices to the base. The figures of each step follow from those of the steps before."""
     revenue, year = result.revenue, result.year
     net = revenue.with_tax - revenue.tax
     yield Step(
@@ -65,6 +40,7 @@ def _revenue_steps(result: OperatingYear) -> Iterator[Step]:
         ("A02", "A03", "A07"),
         year,
         {"with_tax": revenue.with_tax, "tax": revenue.tax, "net": net},
+        programme="P2",
     )
     for reason, amount in revenue.excluded.items():
         zh, en, rests_on = EXCLUDED[reason]
@@ -76,6 +52,7 @@ def _revenue_steps(result: OperatingYear) -> Iterator[Step]:
             rests_on,
             year,
             {reason.value: amount},
+            programme="P2",
         )
     carried = revenue.carried_in
     yield Step(
@@ -86,75 +63,7 @@ def _revenue_steps(result: OperatingYear) -> Iterator[Step]:
         ("A27",) if revenue.own < ZERO or carried else (),
         year,
         {"own": revenue.own, "carried_in": carried, "base": revenue.base},
+        programme="P2",
     )
-
-
-def _grant_steps(result: OperatingYear, grant: Grant, policy: Policy) -> Iterator[Step]:
-    year, last_day = result.year, date(result.year, 12, 31)
     if result.open_to_grant:
-        rate, cap = policy.value("P2.rate", on=last_day), policy.value("P2.cap", on=last_day)
-        yield Step(
-            "rate",
-            CLAUSE,
-            f"{year} 年 {result.revenue.base} × {rate:.0%} = {result.raw}",
-            f"{year}: {result.revenue.base} × {rate:.0%} = {result.raw}",
-            ("A12",),
-            year,
-            {"base": result.revenue.base, "raw": result.raw},
-        )
-        yield Step(
-            "cap",
-            CLAUSE,
-            f"{year} 年上限 {cap:.2f} 尚余 {result.cap_left}，取 {result.entitled}",
-            f"{year}: of the cap {cap:.2f}, {result.cap_left} is left; entitled to {result.entitled}",
-            ("A01", "A32"),
-            year,
-            {"raw": result.raw, "cap_left": result.cap_left, "entitled": result.entitled},
-        )
-        if result.higher_level:
-            yield Step(
-                "higher_level",
-                CLAUSE,
-                f"{year} 年上级同类补助 {result.higher_level}，补差 {result.payable}",
-                f"{year}: higher levels pay {result.higher_level}; the difference is {result.payable}",
-                ("A15", "A16"),
-                year,
-                {"entitled": result.entitled, "higher_level": result.higher_level, "topped_up": result.payable},
-            )
-    if grant.reason:
-        zh, en, rests_on = REFUSED[grant.reason]
-        yield Step("refused", CLAUSE, f"{year} 年应付 0.00：{zh}", f"{year}: payable 0.00: {en}", rests_on, year)
-    if grant.estimate is not None:
-        yield Step(
-            "estimate",
-            CLAUSE,
-            f"{year} 年若取得认定文件，估算为 {grant.estimate}",
-            f"{year}: with a certification document it would be {grant.estimate} (estimate)",
-            (),
-            year,
-            {"estimate": grant.estimate},
-        )
-    if grant.payable.amount:
-        paid = grant.payable
-        yield Step(
-            "split",
-            CLAUSE,
-            f"{year} 年应付 {paid.amount}：泉州 {paid.quanzhou}，晋江 {paid.jinjiang}；"
-            f"收款方 {grant.payee or '（无运营主体）'}",
-            f"{year}: payable {paid.amount}: Quanzhou {paid.quanzhou}, Jinjiang {paid.jinjiang}; "
-            f"paid to {grant.payee or '(no operator)'}",
-            ("A13", "A14", "A36"),
-            year,
-            {"payable": paid.amount, "quanzhou": paid.quanzhou, "jinjiang": paid.jinjiang},
-        )
-    if grant.clawback.amount:
-        back = grant.clawback
-        yield Step(
-            "clawback",
-            CLAUSE,
-            f"{year} 年建议收回 {back.amount}：泉州 {back.quanzhou}，晋江 {back.jinjiang}",
-            f"{year}: proposed claim-back {back.amount}: Quanzhou {back.quanzhou}, Jinjiang {back.jinjiang}",
-            ("A13", "A26"),
-            year,
-            {"clawback": back.amount, "quanzhou": back.quanzhou, "jinjiang": back.jinjiang},
-        )
+        yield rate_step("P2", year, revenue.base, result.rate, result.raw)

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.kernel.errors import InvalidInput
+from app.kernel.money import RoundingMode
 
 SettingValue = str | bool | Sequence[str] | Mapping[str, str | bool | None]
 
@@ -78,6 +79,11 @@ class Settings:
         if not isinstance(value, Mapping):
             raise TypeError(f"{key} has no parts")
         return value[name]
+
+    @property
+    def rounding(self) -> RoundingMode:
+        """How a share of a sum is brought to the fen (A12)."""
+        return "truncate" if self.part("A12_rounding", "mode") == "truncate" else "half_up"
 
     def names(self, key: str) -> tuple[str, ...]:
         value = self.values[key]

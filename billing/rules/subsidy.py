@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
-from app.kernel.money import ZERO, total
-from billing.rules.facts import Facts
-from billing.rules.grant import Grant, Step
-from billing.rules.operating import OperatingYear, as_if_certified, judged_years, operating_grant
-from billing.rules.operating_steps import CLAUSE, operating_steps
+from app.kernel.money import ZERO, Money, total
+from billing.rules.choosing import Choice
+from billing.rules.entitlement import Entitlement
+from billing.rules.equipment import EquipmentYear
+from billing.rules.equipment_steps import equipment_steps
+from billing.rules.facts import Facts, Programme
+from billing.rules.grant import CLAUSE, Grant, NoGrant, Shares, Step, shares
+from billing.rules.grant_steps import amount_steps, closing_steps
+from billing.rules.operating import OperatingYear, as_if_certified
+from billing.rules.operating_steps import operating_steps
 from billing.rules.policy import Policy, Settings
+from billing.rules.recognition import AwardYear, premises_of
+from billing.rules.recognition_steps import award_steps, premises_step
 from billing.rules.revenue import Exclusion, RevenueYear, revenue_start
 
 NEGATIVE_YEAR = "review_negative_year"
@@ -20,7 +28,7 @@ NO_PAYMENT_STATED = "review_no_payment_stated"
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The result. ``grants`` and ``revenue_years`` ascend by year; ``flags`` ask a person to look.
+    """The result. ``grants`` ascend by year and programme, ``revenue_years`` by year; ``flags`` ask a person to look.
 
     ``trace`` says it all in order; ``policy`` is the number of the document it rests on.
     """
@@ -33,25 +41,56 @@ class Assessment:
     trace: tuple[Step, ...]
     premises_m2: int | None = None
 
-    def steps_of(self, year: int) -> tuple[Step, ...]:
-        return tuple(step for step in self.trace if step.year == year)
+    def steps_of(self, year: int, programme: Programme = "P2") -> tuple[Step, ...]:
+        return tuple(step for step in self.trace if step.year == year and step.programme == programme)
 
 
 def assess(facts: Facts, settings: Settings, policy: Policy) -> Assessment:
-    """Judge every year that the facts touch. The same facts and readings always give the same result."""
-    judged = judged_years(facts, settings, policy)
-    grants = [operating_grant(result, facts, settings, policy) for result in judged]
+    """Judge every programme and year that the facts touch. The same facts and readings always give the same result."""
+    as_if = replace(facts, platform=as_if_certified(facts.platform))
+    choice = Choice(as_if, settings, policy)
+    grants = []
     trace = list(_opening_steps(facts, settings, policy))
-    for result, grant in zip(judged, grants, strict=True):
-        trace.extend(operating_steps(result, grant, policy))
+    for one in choice:
+        grant = _grant(one, facts, settings, policy)
+        grants.append(grant)
+        trace.extend(_steps(one))
+        trace.extend(closing_steps(grant))
+    premises = premises_of(facts, policy)
+    if premises is not None and facts.requested_m2 is not None:
+        trace.append(premises_step(premises, facts.requested_m2))
     return Assessment(
         policy=policy.number,
         settings=settings,
         grants=tuple(grants),
-        revenue_years=tuple(result.revenue for result in judged),
-        flags=tuple(_flags(facts, judged, settings)),
+        revenue_years=tuple(one.revenue for one in choice.operating),
+        flags=tuple(_flags(facts, choice.operating, settings)),
         trace=tuple(trace),
+        premises_m2=premises,
     )
+
+
+def _grant(one: Entitlement, facts: Facts, settings: Settings, policy: Policy) -> Grant:
+    """The grant of a judged year; an estimate and nothing payable while the certification is missing."""
+    if facts.platform.certification_document is None:
+        nothing = Shares()
+        return Grant(one.year, one.programme, nothing, one.payee, NoGrant.NOT_CERTIFIED, estimate=one.payable)
+
+    def split(amount: Money) -> Shares:
+        return shares(amount, one.programme, settings=settings, policy=policy, on=date(one.year, 12, 31))
+
+    return Grant(one.year, one.programme, split(one.payable), one.payee, one.reason, clawback=split(one.clawback))
+
+
+def _steps(one: Entitlement) -> Iterator[Step]:
+    if isinstance(one, OperatingYear):
+        yield from operating_steps(one)
+    elif isinstance(one, EquipmentYear):
+        yield from equipment_steps(one)
+    elif isinstance(one, AwardYear):
+        yield from award_steps(one)
+    if one.open_to_grant:
+        yield from amount_steps(one)
 
 
 def _opening_steps(facts: Facts, settings: Settings, policy: Policy) -> Iterator[Step]:

@@ -18,8 +18,8 @@ SCENARIOS = FORMAT.read(FILE)
 OPERATING = [s for s in SCENARIOS if s["id"].startswith("O")]
 
 
-@pytest.mark.parametrize("scenario", OPERATING, ids=lambda s: s["id"])
-def test_the_operating_subsidy_of_the_case_is_as_expected(scenario):
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s["id"])
+def test_the_grants_of_the_case_are_as_expected(scenario):
     assert check(simulate([scenario]), [scenario]) == []
 
 

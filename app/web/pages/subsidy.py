@@ -148,7 +148,7 @@ def otherwise(code: str, year: int) -> str:
     for setting in POLICY.settings:
         for key, overrides in _alternatives(setting):
             judged = assess(facts, POLICY.settings_with({setting.key: overrides}), POLICY)
-            other = next((grant.payable.amount for grant in judged.grants if grant.year == year), ZERO)
+            other = next((g.payable.amount for g in judged.grants if (g.year, g.programme) == (year, "P2")), ZERO)
             changes.append((setting, key, other - payable))
     return render_template("subsidy_readings.html", platform=platform, year=year, payable=payable, changes=changes)
 
