@@ -16,8 +16,9 @@ from billing.rules.subsidy import Assessment, assess
 from billing.rules.words import RevenueCategory
 from billing.scenario_files import Json, ScenarioFormat, refusal
 
-_MONEY_KEYS = ("payable", "quanzhou", "jinjiang")
-_CLAWBACK_KEYS = ("clawback_proposal", "clawback_quanzhou", "clawback_jinjiang")
+_BEARERS = (POLICY.upper.key, POLICY.own.key)
+_MONEY_KEYS = ("payable", *_BEARERS)
+_CLAWBACK_KEYS = ("clawback_proposal", *(f"clawback_{key}" for key in _BEARERS))
 _NOTHING = "0.00"
 
 
@@ -158,13 +159,13 @@ def _result(scenario_id: str, assessment: Assessment) -> Json:
 def _grant(grant: Grant) -> Json:
     result: Json = {"year": grant.year, "programme": grant.programme}
     paid, back = grant.payable, grant.clawback
-    result |= zip(_MONEY_KEYS, map(str, (paid.amount, paid.quanzhou, paid.jinjiang)), strict=True)
+    result |= zip(_MONEY_KEYS, map(str, (paid.amount, paid.upper, paid.own)), strict=True)
     if grant.payee:
         result["payee"] = grant.payee
     if grant.estimate is not None:
         result["estimate"] = str(grant.estimate)
     if back.amount:
-        result |= zip(_CLAWBACK_KEYS, map(str, (back.amount, back.quanzhou, back.jinjiang)), strict=True)
+        result |= zip(_CLAWBACK_KEYS, map(str, (back.amount, back.upper, back.own)), strict=True)
     return result
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from importlib import import_module
+from pkgutil import iter_modules
 
-from billing.policies import jinzhengban_2025_13
 from billing.rules.policy import Policy
 
-POLICIES: tuple[Policy, ...] = (jinzhengban_2025_13.POLICY,)
+
+def _documents() -> tuple[Policy, ...]:
+    """Every module here that states a POLICY, by its first day: a further document is a further file."""
+    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    return tuple(sorted((m.POLICY for m in modules if hasattr(m, "POLICY")), key=lambda policy: policy.in_force_from))
+
+
+POLICIES: tuple[Policy, ...] = _documents()
 
 
 def policy_by_number(number: str) -> Policy:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.policies.jinzhengban_2025_13_readings import SETTINGS
-from billing.rules.policy import DatedValue, Policy
+from billing.rules.policy import Bearer, DatedValue, Policy
 
 ISSUED_ON = date(2025, 11, 29)
 # The issuing government's site; the document is public (主动公开) under its number.
@@ -46,4 +46,6 @@ POLICY = Policy(
         _stated("split.jinjiang", "1", "parts", "晋江分摊份数", "Parts borne by Jinjiang"),
     ),
     settings=SETTINGS,
+    upper=Bearer("quanzhou", "泉州", "Quanzhou"),
+    own=Bearer("jinjiang", "晋江", "Jinjiang"),
 )

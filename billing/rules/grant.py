@@ -36,11 +36,11 @@ class NoGrant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """An amount and its two bearers: ``quanzhou + jinjiang = amount``."""
+    """An amount and its two bearers, as the policy names them: ``upper + own = amount``."""
 
     amount: Money = ZERO
-    quanzhou: Money = ZERO
-    jinjiang: Money = ZERO
+    upper: Money = ZERO
+    own: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,15 @@ class Step:
 
 
 def shares(amount: Money, programme: Programme, *, settings: Settings, policy: Policy, on: date) -> Shares:
-    """Split between Quanzhou and Jinjiang where A14 says so; otherwise Jinjiang bears it alone.
+    """Split between the two bearers where A14 says so; otherwise the policy's own bears it alone.
 
     The fen that cannot be split goes to the side named by A13.
     """
     if programme not in settings.names("A14_split_scope"):
         return Shares(amount, ZERO, amount)
-    quanzhou, jinjiang = (policy.value(f"split.{side}", on=on) for side in ("quanzhou", "jinjiang"))
-    if settings.text("A13_odd_fen_to") == "泉州":
-        cut = Money.rounded(amount.yuan * jinjiang / (quanzhou + jinjiang), mode="truncate")
+    upper, own = (policy.value(f"split.{bearer.key}", on=on) for bearer in (policy.upper, policy.own))
+    if settings.text("A13_odd_fen_to") == policy.upper.zh:
+        cut = Money.rounded(amount.yuan * own / (upper + own), mode="truncate")
         return Shares(amount, amount - cut, cut)
-    cut = Money.rounded(amount.yuan * quanzhou / (quanzhou + jinjiang), mode="truncate")
+    cut = Money.rounded(amount.yuan * upper / (upper + own), mode="truncate")
     return Shares(amount, cut, amount - cut)

@@ -9,9 +9,10 @@ from app.kernel.money import Money
 from billing.rules.entitlement import Entitlement
 from billing.rules.facts import Programme
 from billing.rules.grant import CLAUSE, Grant, NoGrant, Step
+from billing.rules.policy import Policy
 
 REFUSED: dict[NoGrant, tuple[str, str, tuple[str, ...]]] = {
-    NoGrant.NOT_CERTIFIED: ("无泉州市认定文件", "there is no certification document of Quanzhou", ()),
+    NoGrant.NOT_CERTIFIED: ("无认定文件", "there is no certification document", ()),
     NoGrant.NOT_OPERATING: ("该年度尚未认定并实际运行", "not certified and in operation in this year", ("A06",)),
     NoGrant.NOT_IN_FORCE: ("政策在该年度未生效", "the policy was not in force in this year", ("A28",)),
     NoGrant.BEFORE_WINDOW: ("三年窗口尚未开始", "the three years have not begun", ("A08",)),
@@ -93,9 +94,10 @@ def amount_steps(result: Entitlement) -> Iterator[Step]:
         )
 
 
-def closing_steps(grant: Grant) -> Iterator[Step]:
+def closing_steps(grant: Grant, policy: Policy) -> Iterator[Step]:
     """Why nothing is payable, or who bears and who receives it."""
     year, zh, en = grant.year, *NAMES[grant.programme]
+    upper, own = policy.upper, policy.own
     if grant.reason:
         why_zh, why_en, rests_on = REFUSED[grant.reason]
         yield Step(
@@ -123,13 +125,13 @@ def closing_steps(grant: Grant) -> Iterator[Step]:
         yield Step(
             "split",
             CLAUSE,
-            f"{year} 年{zh}应付 {paid.amount}：泉州 {paid.quanzhou}，晋江 {paid.jinjiang}；"
+            f"{year} 年{zh}应付 {paid.amount}：{upper.zh} {paid.upper}，{own.zh} {paid.own}；"
             f"收款方 {grant.payee or '（未写明）'}",
-            f"{year}, {en}: payable {paid.amount}: Quanzhou {paid.quanzhou}, Jinjiang {paid.jinjiang}; "
+            f"{year}, {en}: payable {paid.amount}: {upper.en} {paid.upper}, {own.en} {paid.own}; "
             f"paid to {grant.payee or '(not stated)'}",
             ("A13", "A14", "A36"),
             year,
-            {"payable": paid.amount, "quanzhou": paid.quanzhou, "jinjiang": paid.jinjiang},
+            {"payable": paid.amount, upper.key: paid.upper, own.key: paid.own},
             programme=grant.programme,
         )
     if grant.clawback.amount:
@@ -137,10 +139,10 @@ def closing_steps(grant: Grant) -> Iterator[Step]:
         yield Step(
             "clawback",
             CLAUSE,
-            f"{year} 年{zh}建议收回 {back.amount}：泉州 {back.quanzhou}，晋江 {back.jinjiang}",
-            f"{year}, {en}: proposed claim-back {back.amount}: Quanzhou {back.quanzhou}, Jinjiang {back.jinjiang}",
+            f"{year} 年{zh}建议收回 {back.amount}：{upper.zh} {back.upper}，{own.zh} {back.own}",
+            f"{year}, {en}: proposed claim-back {back.amount}: {upper.en} {back.upper}, {own.en} {back.own}",
             ("A13", "A26"),
             year,
-            {"clawback": back.amount, "quanzhou": back.quanzhou, "jinjiang": back.jinjiang},
+            {"clawback": back.amount, upper.key: back.upper, own.key: back.own},
             programme=grant.programme,
         )

@@ -93,8 +93,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who bears a part of a grant. ``key`` ends the key of its parts (``split.…``) and names it in files."""
+
+    key: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy document. ``in_force_to`` is ``None`` while it is open."""
+    """One policy document. ``in_force_to`` is ``None`` while it is open.
+
+    ``upper`` bears its part of what is split; ``own``, whose document it is, bears the rest and what is not split.
+    """
 
     number: str
     title_zh: str
@@ -105,6 +117,8 @@ class Policy:
     reference: str
     values: tuple[DatedValue, ...]
     settings: tuple[Setting, ...]
+    upper: Bearer
+    own: Bearer
 
     def dated_value(self, key: str, *, on: date) -> DatedValue:
         """The value of ``key`` on a day. Before its first day, the first one that was ever set.

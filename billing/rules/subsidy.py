@@ -55,7 +55,7 @@ def assess(facts: Facts, settings: Settings, policy: Policy) -> Assessment:
         grant = _grant(one, facts, settings, policy)
         grants.append(grant)
         trace.extend(_steps(one))
-        trace.extend(closing_steps(grant))
+        trace.extend(closing_steps(grant, policy))
     premises = premises_of(facts, policy)
     if premises is not None and facts.requested_m2 is not None:
         trace.append(premises_step(premises, facts.requested_m2))

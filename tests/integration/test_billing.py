@@ -256,7 +256,7 @@ def test_a_subsidised_yuan_leads_back_to_the_line_that_earned_it(session, world)
     _, judgement = judge_platform(session, platform.id)
     (grant,) = [one for one in judgement.grants if one.year == 2026]
     assert grant.payable.amount == invoice.net_fen.times(Decimal("0.3"))
-    assert grant.payable.quanzhou + grant.payable.jinjiang == grant.payable.amount
+    assert grant.payable.upper + grant.payable.own == grant.payable.amount
     (year,) = [one for one in judgement.revenue_years if one.year == 2026]
     assert {entry.line_ref for entry in year.entries} == {str(line.id) for line in invoice.lines}
     assert assess_platform(session, platform.id, at=AT)

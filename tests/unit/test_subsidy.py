@@ -280,7 +280,7 @@ class TestCreditNotes:
     def test_a_claim_back_is_shared_like_the_grant(self):
         these = facts(*self.YEARS, note("R-1", "2027-06-20", "I-2026", "-0.10"), filings=self.LOCKED)
         back = grants_of(assessed(these, A26_credit_note={"after_lock": "original_year"}))[2026].clawback
-        assert (str(back.amount), str(back.quanzhou), str(back.jinjiang)) == ("0.03", "0.01", "0.02")
+        assert (str(back.amount), str(back.upper), str(back.own)) == ("0.03", "0.01", "0.02")
 
 
 class TestShares:
@@ -296,7 +296,7 @@ class TestShares:
     )
     def test_the_payers_bear_what_the_reading_says(self, settings, quanzhou, jinjiang):
         (grant,) = [g for g in assessed(self.ODD, **settings).grants if g.payable.amount]
-        assert (str(grant.payable.quanzhou), str(grant.payable.jinjiang)) == (quanzhou, jinjiang)
+        assert (str(grant.payable.upper), str(grant.payable.own)) == (quanzhou, jinjiang)
 
     def test_a_higher_level_operating_grant_is_topped_up(self):
         above = OtherGrant("provincial", "operating", 2026, Money.of("100000.00"), "ex_post")

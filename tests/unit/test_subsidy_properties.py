@@ -80,9 +80,9 @@ def test_the_shares_are_the_payable_and_the_cap_holds(these, readings):
     result = judge(these, readings)
     for grant in result.grants:
         for part in (grant.payable, grant.clawback):
-            assert part.quanzhou + part.jinjiang == part.amount
-            assert min(part.quanzhou, part.jinjiang) >= ZERO
-        assert abs(grant.payable.quanzhou.fen - grant.payable.jinjiang.fen) <= 1
+            assert part.upper + part.own == part.amount
+            assert min(part.upper, part.own) >= ZERO
+        assert abs(grant.payable.upper.fen - grant.payable.own.fen) <= 1
         assert grant.clawback.amount <= grant.payable.amount
     assert total([g.payable.amount for g in result.grants]) <= CAP
     assert len([g for g in result.grants if g.payable.amount]) <= 3

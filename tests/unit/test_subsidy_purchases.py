@@ -261,7 +261,7 @@ def test_whatever_was_bought_caps_hold_assets_are_paid_once_and_order_does_not_m
     assert all(g.payable.amount <= Money.of("5000000") for (p, _), g in found.items() if p == "P4")
     if readings.get("A24_award_upgrade") != "full":
         assert sums["P3"] <= Money.of("1500000")
-    assert all(g.payable.quanzhou + g.payable.jinjiang == g.payable.amount for g in found.values())
+    assert all(g.payable.upper + g.payable.own == g.payable.amount for g in found.values())
     assert all(bool(g.payable.amount) != bool(g.reason) for g in found.values())
     # Each asset yields at most three tenths of its whole cost, under whichever programme it is paid.
     spent = total([Money.rounded(one.cost.yuan * Decimal("1.13")) for one in made])

@@ -250,6 +250,6 @@ def _bars(code: str, told: PlatformYear) -> list[Bar]:
         bars.append(Bar(gettext("上级已补"), -higher, entitled, entitled - higher, "less", trace("higher_level")))
     paid = told.grant.payable
     bars.append(Bar(gettext("应付"), paid.amount, ZERO, paid.amount, "grant", trace("split")))
-    bars.append(Bar(gettext("泉州承担"), paid.quanzhou, ZERO, paid.quanzhou, "grant", trace("split")))
-    bars.append(Bar(gettext("晋江承担"), paid.jinjiang, paid.quanzhou, paid.amount, "grant", trace("split")))
+    bars.append(Bar(gettext("泉州承担"), paid.upper, ZERO, paid.upper, "grant", trace("split")))
+    bars.append(Bar(gettext("晋江承担"), paid.own, paid.upper, paid.amount, "grant", trace("split")))
     return bars
