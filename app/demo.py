@@ -22,6 +22,7 @@ from app.catalogue.models import Equipment, Platform, Recognition, RecognitionLe
 from app.catalogue.platforms import operator_of
 from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.seeding import OPERATING_SINCE, load_catalogue, read, sample_uscc
+from app.demo_billing import Books, seed_billing
 from app.demo_booking import seed_booking_rules
 from app.identity.models import Organization, Person
 from app.identity.registering import add_membership, add_organization, add_person
@@ -29,11 +30,7 @@ from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.interval import Interval
 from app.kernel.money import Money
-from billing.charging import charge_usage
-from billing.invoicing import issue_month
-from billing.models import Charge, Evaluation, Tariff
-from billing.recognizing import recognize_revenue
-from billing.reviewing import approve
+from billing.models import Evaluation, Tariff
 from billing.rules.words import RevenueCategory
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
@@ -76,6 +73,8 @@ class Cast:
 
     firms: tuple[Organization, Organization]
     bookers: tuple[Person, Person]
+    partner: Organization
+    operators: list[Organization]
     operator: Person
 
 
@@ -91,10 +90,16 @@ def seed_demo(session: Session, *, at: datetime) -> bool:
     _priced(session, at=at)
     meters = _metered(session, platforms, at=at)
     _past(session, cast, meters, at=at)
-    _settled(session, cast, platforms, at=at)
     seed_booking_rules(
         session, platforms[1], firm=cast.firms[0], trained=cast.bookers[0], operator=cast.operator, at=at
     )
+    seed_billing(
+        session,
+        Books(
+            plain=platforms[0], prepaying=platforms[1], first=cast.firms[0], second=cast.firms[1],
+            partner=cast.partner, operator=cast.operators[0], bookers=cast.bookers, by=cast.operator.id, at=at,
+        ),
+    )  # fmt: skip
     return True
 
 
@@ -105,14 +110,16 @@ def _people(session: Session, platforms: list[Platform], *, at: datetime) -> Cas
     first = body("示例科技（晋江）有限公司", "DEMQ0008", "晋江")
     second = body("示例新材料（泉州）有限公司", "DEMQ0009", "泉州其他")
     office = body("示例主管部门", "DEMQ0010", "晋江")
-    operators = [operator_of(session, platform.id, on=clock.local_date(at)) for platform in platforms]
+    partner = body("示例研究院", "DEMQ0011", "晋江")
+    found = [operator_of(session, platform.id, on=clock.local_date(at)) for platform in platforms]
+    operators = [one for one in found if one is not None]
     people: dict[str, Person] = {}
     for email, name in DEMO_ACCOUNTS:
         people[email] = add_person(
             session, email=email, name="示例" + name.split(" / ")[0], password=DEMO_PASSWORD, at=at
         )
     firm, member, other, operator, official, administrator = people.values()
-    roles: list[tuple[Person, Organization | None, Role]] = [
+    roles = [
         (firm, first, Role.FIRM_MANAGER),
         (member, first, Role.FIRM_MEMBER),
         (other, second, Role.FIRM_MANAGER),
@@ -121,9 +128,8 @@ def _people(session: Session, platforms: list[Platform], *, at: datetime) -> Cas
         *((operator, one, role) for one in operators for role in (Role.OPERATOR, Role.OPERATOR_FINANCE)),
     ]
     for person, organization, role in roles:
-        if organization is not None:
-            add_membership(session, person=person, organization=organization, role=role)
-    return Cast((first, second), (firm, other), operator)
+        add_membership(session, person=person, organization=organization, role=role)
+    return Cast((first, second), (firm, other), partner, operators, operator)
 
 
 def _recognised(session: Session, platform: Platform, number: int, *, year: int) -> None:
@@ -278,27 +284,3 @@ def _readings(load: Load, slot: Interval, counter: tuple[int, float]) -> Iterato
         seq += 1
         yield seq, moment, watts, energy_wh
         moment += READ_EVERY
-
-
-def _settled(session: Session, cast: Cast, platforms: list[Platform], *, at: datetime) -> None:
-    """Last month and before were reviewed and invoiced; this month waits for the operator."""
-    while charge_usage(session, until=at, at=at):
-        continue
-    this_month = clock.local_date(at).replace(day=1)
-    past = session.scalars(select(Charge).where(Charge.served_at < clock.local_midnight(this_month))).all()
-    approve(session, [charge.id for charge in past], by=cast.operator.id, at=at)
-    wanted = sorted(
-        {(clock.local_date(one.served_at).replace(day=1), one.platform_id, one.organization_id) for one in past}
-    )
-    for month, platform_id, organization_id in wanted:
-        issued_at = clock.local_midnight((month + timedelta(days=32)).replace(day=1)) + timedelta(hours=10)
-        issue_month(
-            session,
-            platform_id=platform_id,
-            organization_id=organization_id,
-            month=month,
-            by=cast.operator.id,
-            at=min(issued_at, at),
-        )
-    while recognize_revenue(session, at=at):
-        continue

@@ -33,9 +33,9 @@ from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
 from billing.closing import KIND as PERIOD_CLOSE
 from billing.closing import close_portion
-from billing.deposits import release_holds
+from billing.holding import release_holds
 from billing.journal import post_documents
-from billing.paying import settle_from_deposits
+from billing.paying_from_deposits import settle_from_deposits
 from billing.printing import print_month
 from billing.recognizing import recognize_revenue
 from billing.red_letters import expire_red_requests

@@ -3,7 +3,8 @@
 ``python -m bench.billing [charges [firms]]``; 1,000,000 charges of 5,000 firms if nothing is said. Two floors:
 *reading* is one aggregate of the month by firm and writes nothing; *writing* is bare SQL that stores what a close has
 to store (lines, states, frozen sessions, totals) without a check, a portion or a number. The close is between them and
-what its checks cost; what limits it is that every charge is written three times over.
+what its checks cost; what limits it is that every charge is written three times over. Charging is measured after the
+small month and after the large one: what it costs when there is nothing to do must not grow.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from sqlalchemy.orm import Session
 from app.kernel.db import db, in_transaction
 from app.kernel.long_work import advance
 from bench.house import house
+from billing.charging import charge_usage
 from billing.closing import KIND, close_month, close_portion
 from billing.documents import invoice_pdf
 from billing.models import Invoice
 from billing.recognizing import recognize_revenue
 from tests.integration.close_world import CloseWorld
 
-CHARGES, FIRMS, PDFS = 1_000_000, 5_000, 500
+CHARGES, FIRMS, PDFS, CHARGED = 1_000_000, 5_000, 500, 2_000
 SMALL = 10
 """A month of a tenth goes first, to see whether memory grows with the size."""
 MONTHS = (date(2026, 5, 1), date(2026, 6, 1))
+LATER = date(2026, 7, 1)
+"""What is charged is of a month that is not closed."""
 NOW = datetime(2026, 8, 3, tzinfo=UTC)
 
 READING = text(
@@ -53,6 +57,8 @@ WRITING = (
     "UPDATE charge SET state = 'invoiced' WHERE state = 'approved'",
     "UPDATE usage_session SET frozen_at = now() WHERE frozen_at IS NULL",
 )
+
+ACCEPTED = text("UPDATE usage_session SET reviewed_at = :at WHERE id > :after")
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -112,6 +118,23 @@ def measured(world: CloseWorld, count: int, month: date, first: int) -> None:
     print(f"recognize {count:5} lines   {recognizing:7.1f} s   peak {peak_mb():4.0f} MB", flush=True)
 
 
+def charging(world: CloseWorld, count: int) -> None:
+    """A run with nothing to do; then sessions charged as the job does it, against bare SQL of the same rows."""
+    charge = partial(charge_usage, until=NOW, at=NOW, limit=200)
+    idle = min(timed(lambda: in_transaction(charge)) for _ in range(5))
+    after = in_transaction(lambda session: world.use(session, count, month=LATER))
+    in_transaction(lambda session: session.execute(ACCEPTED, {"at": NOW, "after": after}).rowcount)
+    session = db.session()
+    bare = timed(lambda: world.charge(session, after=after))
+    session.rollback()
+    seconds = timed(lambda: _all(charge))
+    print(
+        f"charge {count:6} sessions {count / seconds:6.0f} /s   bare {count / bare:6.0f} /s, {seconds / bare:4.1f}×"
+        f"   nothing to do {idle * 1000:5.1f} ms   peak {peak_mb():4.0f} MB",
+        flush=True,
+    )
+
+
 def _all(work: Callable[[Session], int]) -> None:
     while in_transaction(work):
         pass
@@ -145,8 +168,10 @@ def main() -> None:
         app.config["RATELIMIT_ENABLED"] = False
         world = in_transaction(lambda session: CloseWorld(session, firms=firms, at=NOW))
         measured(world, count // SMALL, MONTHS[0], 0)
+        charging(world, CHARGED)
         measured(world, count, MONTHS[1], count)
         pages(app, world)
+        charging(world, CHARGED)
         prints()
 
 

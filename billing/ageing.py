@@ -42,6 +42,11 @@ def due_on_column() -> ColumnElement[date]:
     return type_coerce(Invoice.issued_on + func.coalesce(days, PAYMENT_DAYS), Date)
 
 
+def due_on(session: Session, invoice: Invoice) -> date | None:
+    """The day on which an invoice is due; ``None`` for a draft."""
+    return session.scalar(select(due_on_column()).where(Invoice.id == invoice.id))
+
+
 def open_invoices(
     session: Session,
     *,

@@ -12,14 +12,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.catalogue.models import Platform, RecognitionLevel
-from billing.models import Assessment, Evaluation, Filing, Invoice, InvoiceLine, Payment, RevenueEntry
-from billing.policies import POLICIES
+from billing.answering import POLICY, settings_in_force
+from billing.assets import assets_of
+from billing.models import Assessment, Asset, Evaluation, Filing, Invoice, InvoiceLine, Payment, RevenueEntry
 from billing.rules import facts as told
-from billing.rules.policy import Policy, Settings
 from billing.rules.subsidy import Assessment as Judgement
 from billing.rules.subsidy import assess
 
-POLICY: Policy = POLICIES[0]
 LEVELS: dict[RecognitionLevel, told.RecognitionLevel] = {
     RecognitionLevel.PROVINCIAL: "provincial",
     RecognitionLevel.NATIONAL: "national",
@@ -27,15 +26,10 @@ LEVELS: dict[RecognitionLevel, told.RecognitionLevel] = {
 }
 
 
-def settings_in_force() -> Settings:
-    """The readings A01–A38 that this installation rests on."""
-    return POLICY.settings_with({})
-
-
 def judge_platform(session: Session, platform_id: int) -> tuple[told.Facts, Judgement]:
     """The platform's facts as recorded now and what follows from them. Stores nothing."""
     facts = facts_of(session, platform_id)
-    return facts, assess(facts, settings_in_force(), POLICY)
+    return facts, assess(facts, settings_in_force(session), POLICY)
 
 
 def assess_platform(session: Session, platform_id: int, *, at: datetime) -> bool:
@@ -86,10 +80,26 @@ def facts_of(session: Session, platform_id: int) -> told.Facts:
             )
         ),
         documents=_documents(session, platform_id),
+        assets=tuple(_asset(one) for one in assets_of(session, platform_id)),
         filings=tuple(
             told.Filing(one.year, one.locked_on)
             for one in session.scalars(select(Filing).where(Filing.platform_id == platform_id).order_by(Filing.year))
         ),
+    )
+
+
+def _asset(one: Asset) -> told.Asset:
+    return told.Asset(
+        no=one.no,
+        kind=one.kind,
+        accepted_on=one.accepted_on,
+        paid_on=one.paid_on,
+        cost=one.cost_fen,
+        cost_includes_tax=one.cost_includes_tax,
+        tax_rate=one.tax_rate,
+        input_tax_creditable=one.input_tax_creditable,
+        fiscal=one.fiscal_fen,
+        already_paid_under=one.already_paid_under,
     )
 
 

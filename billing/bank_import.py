@@ -19,6 +19,7 @@ from app.kernel.money import ZERO, Money, total
 from billing.ageing import open_invoices
 from billing.deposits import top_up
 from billing.models import BankLine, BankStatement, DepositAccount, Invoice
+from billing.payers import shares_of
 from billing.paying import amount_due, record_payment
 from billing.rules.bank_matching import Line, Matcher, Suggestion, certain_ones
 from billing.rules.bank_statement import BankSum, read_statement
@@ -226,9 +227,15 @@ def _share_out(session: Session, line: BankLine, invoices: Sequence[Invoice], *,
             raise Conflict("这笔款不够支付所选的全部结算单，请少选几张。")
         record_payment(
             session, invoice.id, paid_on=line.booked_on, amount=amount, reference=line.reference or line.remark,
-            by=by, at=at, excess_to_deposit=last, bank_line_id=line.id,
+            by=by, at=at, payer_id=_payer_of(session, line, invoice), excess_to_deposit=last, bank_line_id=line.id,
         )  # fmt: skip
         left -= amount
+
+
+def _payer_of(session: Session, line: BankLine, invoice: Invoice) -> int:
+    """Whose share a line pays: the payer of its name, else the firm's."""
+    named = (one.payer.id for one in shares_of(session, invoice.id) if one.payer.name == line.payer_name)
+    return next(named, invoice.organization_id)
 
 
 def _decide(session: Session, line: BankLine, state: BankLineState, *, by: int, at: datetime, reason: str = "") -> None:

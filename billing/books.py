@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Date, Select, case, func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from app.kernel.errors import NotFound
 from app.kernel.money import ZERO, Money
-from billing.models import JournalEntry, JournalPosting
+from billing.models import ClosedBalance, JournalEntry, JournalPosting
 from billing.rules.ledger import Account
 from billing.rules.period import next_month
 
@@ -51,27 +52,52 @@ class StatementRow:
     balance: Money
 
 
+def first_open_day(session: Session, platform_id: int, day: date) -> date:
+    """Where a deed of that day is booked: that day, or the first one after the months that are closed."""
+    return session.scalars(select(func.first_open_day(platform_id, day, type_=Date))).one()
+
+
 def trial_balance(session: Session, platform_id: int, month: date) -> TrialBalance:
-    """Opening, debit, credit and closing of every account. One query."""
-    first, after = month.replace(day=1), next_month(month)
+    """Opening, debit, credit and closing of every account. O(entries since the last closed month before it)."""
+    first = month.replace(day=1)
+    opening = standing(session, platform_id, before=first)
     amount = JournalPosting.amount_fen
-    inside = JournalEntry.booked_on >= first
     rows = session.execute(
-        select(
-            JournalPosting.account,
-            func.coalesce(func.sum(case((~inside, amount))), 0),
-            func.coalesce(func.sum(case((inside & (amount > ZERO), amount))), 0),
-            func.coalesce(func.sum(case((inside & (amount < ZERO), amount))), 0),
-        )
+        _sums(
+            platform_id,
+            func.coalesce(func.sum(case((amount > ZERO, amount))), 0),
+            func.coalesce(func.sum(case((amount < ZERO, amount))), 0),
+        ).where(JournalEntry.booked_on >= first, JournalEntry.booked_on < next_month(month))
+    )
+    moved = {account: (_fen(debit), -_fen(credit)) for account, debit, credit in rows}
+    return TrialBalance(first, [AccountMonth(one, opening[one], *moved.get(one, (ZERO, ZERO))) for one in Account])
+
+
+def standing(session: Session, platform_id: int, *, before: date) -> dict[Account, Money]:
+    """What every account stood at when the day ``before`` began. It goes on from the last closed month."""
+    own = (ClosedBalance.platform_id == platform_id, ClosedBalance.month < before.replace(day=1))
+    last = session.scalar(select(func.max(ClosedBalance.month)).where(*own))
+    since = _sums(platform_id, func.sum(JournalPosting.amount_fen)).where(JournalEntry.booked_on < before)
+    found = dict.fromkeys(Account, ZERO)
+    if last is not None:
+        found |= {
+            one.account: one.balance_fen
+            for one in session.scalars(select(ClosedBalance).where(*own, ClosedBalance.month == last))
+        }
+        since = since.where(JournalEntry.booked_on >= next_month(last))
+    for account, amount in session.execute(since):
+        found[account] += _fen(amount)
+    return found
+
+
+def _sums(platform_id: int, *sums: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Sums of a platform's postings by account."""
+    return (
+        select(JournalPosting.account, *sums)
         .join(JournalEntry, JournalEntry.id == JournalPosting.entry_id)
-        .where(JournalEntry.platform_id == platform_id, JournalEntry.booked_on < after)
+        .where(JournalEntry.platform_id == platform_id)
         .group_by(JournalPosting.account)
     )
-    found = {
-        account: AccountMonth(account, _fen(opening), _fen(debit), -_fen(credit))
-        for account, opening, debit, credit in rows
-    }
-    return TrialBalance(first, [found.get(one, AccountMonth(one, ZERO, ZERO, ZERO)) for one in Account])
 
 
 def postings_of(*, platform_id: int, month: date, account: Account | None = None) -> Select[JournalPosting]:

@@ -6,10 +6,11 @@ The firm hands it in where it asks for a science-and-technology voucher (创新�
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import xlsxwriter
 from sqlalchemy import func, select
@@ -27,17 +28,50 @@ from billing.typesetting import Press
 PRESS = Press("certificate.typ")
 _CREDITED = aliased(InvoiceLine)
 SAMPLE = "示例 SAMPLE"
+Columns: TypeAlias = Sequence[tuple[str, Callable[[Any], Any]]]
+SERVICES: Columns = (
+    ("平台", lambda one: one.platform.name_zh),
+    ("服务内容", lambda one: one.what),
+    ("委托号", lambda one: one.reference),
+    ("笔数", lambda one: one.count),
+    ("价税合计", lambda one: one.gross),
+)
+INVOICES: Columns = (
+    ("号码", lambda one: one.label),
+    ("平台", lambda one: one.platform.name_zh),
+    ("销售方", lambda one: one.seller.name),
+    ("开具日期", lambda one: one.issued_on),
+    ("不含税", lambda one: one.net_fen),
+    ("税额", lambda one: one.tax_fen),
+    ("价税合计", lambda one: one.gross_fen),
+    ("红冲的结算单", lambda one: one.credits.label if one.credits else ""),
+)
+PAYMENTS: Columns = (
+    ("付款日期", lambda one: one.paid_on),
+    ("结算单", lambda one: one.invoice),
+    ("平台", lambda one: one.platform),
+    ("凭证", lambda one: one.reference),
+    ("金额", lambda one: one.amount),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
     """One request of commissioned work that was invoiced in the year, or all metered use of one platform."""
 
-    platform: str
-    what: str
-    reference: str
+    platform: Platform
+    request_id: int | None
+    title: str
     count: int
     gross: Money
+
+    @property
+    def what(self) -> str:
+        return f"委托服务 · {self.title}" if self.request_id else "设备机时与使用"
+
+    @property
+    def reference(self) -> str:
+        return f"#{self.request_id}" if self.request_id else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +127,7 @@ def certificate_of(session: Session, organization_id: int, year: int) -> Certifi
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .where(
             Invoice.organization_id == organization_id,
+            Payment.payer_id == organization_id,  # what others paid for it is not the firm's to claim
             Payment.paid_on >= date(year, 1, 1),
             Payment.paid_on < date(year + 1, 1, 1),
         )
@@ -126,7 +161,7 @@ def certified_years(session: Session, organization_id: int) -> list[int]:
 
 def certificate_pdf(certificate: Certificate, *, on: date) -> bytes:
     """The certificate as printed on a day; the same facts and day give the same bytes."""
-    return PRESS.printed(_told(certificate, on))
+    return PRESS.printed(json.dumps(_told(certificate, on), ensure_ascii=False))
 
 
 def certificate_workbook(certificate: Certificate) -> bytes:
@@ -140,45 +175,12 @@ def certificate_workbook(certificate: Certificate) -> bytes:
             "day": book.add_format({"num_format": "yyyy-mm-dd"}),
         }
         _totals(book.add_worksheet("汇总 Summary"), certificate, looks)
-        _sheet(
-            book.add_worksheet("服务 Services"),
-            looks,
-            [
-                ("平台", lambda one: one.platform),
-                ("服务内容", lambda one: one.what),
-                ("合同或委托号", lambda one: one.reference),
-                ("笔数", lambda one: one.count),
-                ("价税合计", lambda one: one.gross),
-            ],
-            certificate.bought,
-        )
-        _sheet(
-            book.add_worksheet("结算单 Invoices"),
-            looks,
-            [
-                ("号码", lambda one: one.label),
-                ("平台", lambda one: one.platform.name_zh),
-                ("销售方", lambda one: one.seller.name),
-                ("开具日期", lambda one: one.issued_on),
-                ("红冲", lambda one: one.credits.label if one.credits else ""),
-                ("不含税", lambda one: one.net_fen),
-                ("税额", lambda one: one.tax_fen),
-                ("价税合计", lambda one: one.gross_fen),
-            ],
-            certificate.invoices,
-        )
-        _sheet(
-            book.add_worksheet("付款 Payments"),
-            looks,
-            [
-                ("付款日期", lambda one: one.paid_on),
-                ("结算单", lambda one: one.invoice),
-                ("平台", lambda one: one.platform),
-                ("凭证", lambda one: one.reference),
-                ("金额", lambda one: one.amount),
-            ],
-            certificate.payments,
-        )
+        for name, columns, rows in (
+            ("服务 Services", SERVICES, certificate.bought),
+            ("结算单 Invoices", INVOICES, certificate.invoices),
+            ("付款 Payments", PAYMENTS, certificate.payments),
+        ):
+            _sheet(book.add_worksheet(name), looks, columns, rows)
     return out.getvalue()
 
 
@@ -199,17 +201,11 @@ def _bought(session: Session, organization_id: int, year: int) -> list[Bought]:
         .group_by(Invoice.platform_id, Charge.service_request_id)
         .order_by(Invoice.platform_id, Charge.service_request_id.nulls_first())
     ).all()
-    names = dict(
-        session.execute(select(Platform.id, Platform.name_zh).where(Platform.id.in_({row[0] for row in rows}))).all()
-    )
+    platforms = {
+        one.id: one for one in session.scalars(select(Platform).where(Platform.id.in_({row[0] for row in rows})))
+    }
     return [
-        Bought(
-            platform=names[platform_id],
-            what=f"委托服务 · {title or ''}" if request_id else "设备机时与使用",
-            reference=f"#{request_id}" if request_id else "",
-            count=count,
-            gross=gross or ZERO,
-        )
+        Bought(platforms[platform_id], request_id, title or "", count, gross or ZERO)
         for platform_id, request_id, title, count, gross in rows
     ]
 
@@ -237,9 +233,7 @@ def _totals(sheet: Any, certificate: Certificate, looks: dict[str, Any]) -> None
             sheet.write(number, 1, value)
 
 
-def _sheet(
-    sheet: Any, looks: dict[str, Any], columns: Sequence[tuple[str, Callable[[Any], Any]]], rows: Sequence[Any]
-) -> None:
+def _sheet(sheet: Any, looks: dict[str, Any], columns: Columns, rows: Sequence[Any]) -> None:
     """A table with a sum under each column of money."""
     sheet.freeze_panes(1, 0)
     for place, (title, value_of) in enumerate(columns):
@@ -270,26 +264,21 @@ def _told(certificate: Certificate, on: date) -> dict[str, Any]:
         "year": str(certificate.year),
         "on": on.isoformat(),
         "sample": certificate.sample,
-        "bought": [
-            [one.platform, one.what, one.reference or "—", str(one.count), _yuan(one.gross)]
-            for one in certificate.bought
-        ],
-        "invoices": [
-            [
-                one.label, one.platform.name_zh, one.seller.name, one.issued_on.isoformat() if one.issued_on else "—",
-                _yuan(one.net_fen), _yuan(one.tax_fen), _yuan(one.gross_fen),
-            ]
-            for one in certificate.invoices
-        ],
-        "payments": [[one.paid_on.isoformat(), one.invoice, one.platform, one.reference or "—", _yuan(one.amount)]
-                     for one in certificate.payments],
+        "bought": [_printed_row(SERVICES, one) for one in certificate.bought],
+        "invoices": [_printed_row(INVOICES[:-1], one) for one in certificate.invoices],
+        "payments": [_printed_row(PAYMENTS, one) for one in certificate.payments],
         "net": _yuan(certificate.net),
         "tax": _yuan(certificate.tax),
         "gross": _yuan(certificate.gross),
         "capital": capital_numerals(certificate.gross),
         "paid": _yuan(certificate.paid),
         "paid_capital": capital_numerals(certificate.paid),
-    }  # fmt: skip
+    }
+
+
+def _printed_row(columns: Columns, row: Any) -> list[str]:
+    values = [value_of(row) for _, value_of in columns]
+    return [_yuan(one) if isinstance(one, Money) else str(one or "—") for one in values]
 
 
 def _yuan(amount: Money) -> str:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, delete, exists, or_, select
+from sqlalchemy import Select, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.booking.services import commissioned
-from app.booking.slots import reservations_under_way, unused_reservations
+from app.booking.slots import unused_reservations
 from app.catalogue.models import ChargeUnit, Equipment
 from app.catalogue.rules.customer import CustomerRelation
 from app.kernel import clock
 from app.kernel.interval import Interval
 from billing.charge_rows import Priceable
+from billing.charging_queue import nobody_else_settles, platforms_waiting, settle_alone, still_to_charge, take
 from billing.gathering import Case, cases_of_reservations, cases_of_usage
-from billing.models import Charge, SettledSession, Tariff, UseSettlement
-from billing.rules.pricing.terms import ChargeMode, terms_of
-from billing.rules.words import ChargeState
+from billing.models import Charge, FeeSettlement, SettledSession, Tariff, UseSettlement
+from billing.rules.pricing.terms import ChargeMode, Unit
+from billing.rules.words import ChargeState, NoFee
 from billing.settling import UNUSED_SINCE, WAITING, Problem, settle
 from billing.tariffs import PriceList
-from devices.usage import finished_usage, reviewed_sessions
 
 UNUSED_AFTER = timedelta(hours=1)
 """How long a meter may take to tell of use."""
@@ -31,13 +31,19 @@ def charge_usage(session: Session, *, until: datetime, at: datetime, limit: int 
     """Charge every case whose use ended by ``until`` and that is not charged as it now stands.
 
     Running it again charges nothing twice. What cannot be priced waits as a settlement with its reason,
-    until its sessions or the tariffs change, or a person has accepted the sessions.
-    O(sessions of cases that are new or changed). Returns how many sessions it settled.
+    until its sessions or the tariffs change, or a person has accepted the sessions. Of two workers each takes
+    other platforms. O(sessions of cases that are new or changed). Returns how many sessions it settled.
     """
-    found = finished_usage(session, until=until, settled=_settled(), under_way=reservations_under_way(at), limit=limit)
-    cases = cases_of_usage(session, found, at=at) if found else []
-    _settle_all(session, cases, at=at)
-    return sum(len(one.sessions) for one in cases)
+    settled = 0
+    for platform_id in platforms_waiting(session):
+        if not nobody_else_settles(session, platform_id):
+            continue
+        while settled < limit and (taken := take(session, platform_id, until=until, at=at, limit=limit - settled)):
+            found = still_to_charge(session, taken, until=until)
+            cases = cases_of_usage(session, found, at=at) if found else []
+            _settle_all(session, cases, at=at)
+            settled += sum(len(one.sessions) for one in cases)
+    return settled
 
 
 def charge_unused(session: Session, *, at: datetime, limit: int = 500) -> int:
@@ -45,46 +51,35 @@ def charge_unused(session: Session, *, at: datetime, limit: int = 500) -> int:
 
     O(reservations of such equipment in the last forty days). Running it again charges nothing twice.
     """
-    equipment_ids = _charged_without_use(session, at)
-    if not equipment_ids:
+    asking = _charged_without_use(session)
+    if not asking:
         return 0
     known = select(UseSettlement.reservation_id).where(UseSettlement.reservation_id.is_not(None))
     found = unused_reservations(
-        session,
-        equipment_ids,
-        within=Interval(at - UNUSED_SINCE, at - UNUSED_AFTER),
-        apart_from=known,
-        limit=limit,
+        session, asking, within=Interval(at - UNUSED_SINCE, at - UNUSED_AFTER), apart_from=known, limit=limit
     )
+    if not found:
+        return 0
+    settle_alone(session, set(asking.values()))
     _settle_all(session, cases_of_reservations(session, found, at=at), at=at)
     return len(found)
 
 
 def reconsider_problems(session: Session, *, platform_id: int, at: datetime) -> None:
-    """Try this platform's problems again, after a tariff was added: use by the next run, reserved time at once."""
+    """Try this platform's problems again, after a tariff was added: use and missed slots by the
+    next run, reserved time at once."""
+    settle_alone(session, [platform_id])
     problems = and_(
         UseSettlement.platform_id == platform_id,
         or_(UseSettlement.status.in_(WAITING), UseSettlement.reason == Problem.OWN_USE),
     )
     used = exists().where(SettledSession.use_settlement_id == UseSettlement.id)
     session.execute(delete(UseSettlement).where(problems, used))
+    session.execute(
+        delete(FeeSettlement).where(FeeSettlement.platform_id == platform_id, FeeSettlement.reason == NoFee.NO_TARIFF)
+    )
     unused = session.scalars(select(UseSettlement.reservation_id).where(problems)).all()
     _settle_all(session, cases_of_reservations(session, [one for one in unused if one is not None], at=at), at=at)
-
-
-def _settled() -> Select[int, str]:
-    """(usage_session_id, fingerprint) of what needs no other look."""
-    return (
-        select(SettledSession.usage_session_id, SettledSession.session_fingerprint)
-        .join(UseSettlement, UseSettlement.id == SettledSession.use_settlement_id)
-        .where(
-            or_(
-                UseSettlement.reason != Problem.NEEDS_REVIEW,
-                SettledSession.reviewed,
-                SettledSession.usage_session_id.not_in(reviewed_sessions()),
-            )
-        )
-    )
 
 
 def _settle_all(session: Session, cases: Sequence[Case], *, at: datetime) -> None:
@@ -147,22 +142,19 @@ def _terms(prices: PriceList, case: Case, quoted: Mapping[int, int]) -> Priceabl
     return Problem.NO_TARIFF if case.equipment.charge_unit is ChargeUnit.HOUR else Problem.UNIT_NEEDS_QUANTITY
 
 
-def _charged_without_use(session: Session, at: datetime) -> set[int]:
-    """Equipment whose price asks something of a reservation that was not used."""
-    asking = [
-        tariff
-        for tariff in session.scalars(select(Tariff))
-        if (terms := terms_of(tariff.terms)).mode is not ChargeMode.USAGE or terms.cancellation or terms.no_show
-    ]
-    found: set[int] = set()
-    for tariff in asking:
-        found.update(
-            session.scalars(
-                select(Equipment.id).where(
-                    Equipment.platform_id == tariff.platform_id,
-                    *(() if tariff.equipment_id is None else (Equipment.id == tariff.equipment_id,)),
-                    *(() if tariff.equipment_kind is None else (Equipment.kind == tariff.equipment_kind,)),
-                )
-            )
-        )
-    return found
+def _charged_without_use(session: Session) -> dict[int, int]:
+    """The platform of each piece of equipment whose price asks something of a reservation that was not used.
+
+    As :attr:`billing.rules.pricing.terms.Terms.mode`, asked of the database: one query for all prices.
+    """
+    terms = Tariff.terms
+    by_the_slot = and_(terms["charge_mode"].astext != ChargeMode.USAGE, terms["unit"].astext.in_((Unit.HOUR, Unit.DAY)))
+    ruled = [func.jsonb_typeof(terms[rule]) == "object" for rule in ("cancellation", "no_show")]
+    asks = exists().where(
+        Tariff.platform_id == Equipment.platform_id,
+        or_(Tariff.equipment_id.is_(None), Tariff.equipment_id == Equipment.id),
+        or_(Tariff.equipment_kind.is_(None), Tariff.equipment_kind == Equipment.kind),
+        or_(by_the_slot, *ruled),
+    )
+    rows = session.execute(select(Equipment.id, Equipment.platform_id).where(asks)).all()
+    return {one.id: one.platform_id for one in rows}

@@ -13,26 +13,36 @@ from app.catalogue.models import Equipment
 from app.catalogue.platforms import relation_of
 from app.catalogue.rules.customer import CustomerRelation, class_of
 from app.kernel.clock import local_date
-from billing.models import Charge
+from billing.models import Charge, FeeSettlement
 from billing.rules.figures import plain
 from billing.rules.pricing.terms import terms_of
 from billing.rules.tax import taxed
-from billing.rules.words import ChargeKind, ChargeState
+from billing.rules.words import ChargeKind, ChargeState, NoFee
 from billing.tariffs import tariff_on
 
 
 def charge_fees(session: Session, *, at: datetime, limit: int = 200) -> int:
-    """Charge each missed slot that costs a fee, once; take back what was excused before it was invoiced.
+    """Settle each missed slot once: charge what costs a fee; take back what was excused before it was invoiced.
 
-    Own use is never charged, and nothing without a tariff whose tax it follows. Running it again charges nothing twice.
+    Own use is never charged, and nothing without a tariff whose tax it follows, until there is one. Running it
+    again charges nothing twice. Returns how many it settled.
     """
     _take_back(session)
-    charged = select(Charge.conduct_entry_id).where(Charge.conduct_entry_id.is_not(None))
-    due = fees_due(session, at=at, charged=charged, limit=limit)
-    rows = [row for one in due if (row := _row(session, one, at=at)) is not None]
-    session.add_all(rows)
+    due = fees_due(session, at=at, settled=select(FeeSettlement.conduct_entry_id), limit=limit)
+    for one in due:
+        found = _row(session, one, at=at)
+        session.add(
+            FeeSettlement(
+                conduct_entry_id=one.entry_id,
+                platform_id=one.platform_id,
+                reason=found if isinstance(found, NoFee) else None,
+                settled_at=at,
+            )
+        )
+        if isinstance(found, Charge):
+            session.add(found)
     session.flush()
-    return len(rows)
+    return len(due)
 
 
 def _take_back(session: Session) -> None:
@@ -45,11 +55,13 @@ def _take_back(session: Session) -> None:
         session.execute(delete(Charge).where(Charge.conduct_entry_id.in_(gone), Charge.state != ChargeState.INVOICED))
 
 
-def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | None:
+def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | NoFee:
+    if not due.fee:
+        return NoFee.NOT_YET
     day = local_date(due.due_at)
     relation = relation_of(session, platform_id=due.platform_id, organization_id=due.organization_id, on=day)
     if relation is CustomerRelation.OWN_USE:
-        return None
+        return NoFee.OWN_USE
     equipment = session.get_one(Equipment, due.equipment_id)
     tariff = tariff_on(
         session,
@@ -59,10 +71,10 @@ def _row(session: Session, due: FeeDue, *, at: datetime) -> Charge | None:
         organization_id=due.organization_id,
     )
     if tariff is None:
-        return None  # nobody has said yet how this equipment is taxed; asked again when somebody has
+        return NoFee.NO_TARIFF  # nobody has said yet how this equipment is taxed
     terms = terms_of(tariff.terms)
     if terms.no_show is not None:
-        return None  # the price has a rule of its own for missed slots (billing.charging.charge_unused)
+        return NoFee.PRICED  # the price has a rule of its own for missed slots (billing.charging.charge_unused)
     amount = taxed(due.fee.yuan, rate=terms.vat_rate, includes_tax=True)
     fee, tax, percent = f"{amount.gross.yuan:,.2f}", f"{amount.tax.yuan:,.2f}", plain(terms.vat_rate * 100)
     return Charge(

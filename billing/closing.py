@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -16,8 +16,10 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import local_month
 from app.kernel.long_work import LongWork, ask
 from app.kernel.money import ZERO, Money
+from billing.charging_queue import uncharged
 from billing.due import due_in, in_closed_month, in_state, out_of_look_back
 from billing.invoicing import UsageChanged, issue_for_firms, known_period
+from billing.journal import close_books
 from billing.models import Charge, LateRelease, PeriodClose, SettledSession, UseSettlement
 from billing.rules.period import PeriodState, next_month
 from billing.rules.words import ChargeState, SettlementStatus
@@ -42,7 +44,8 @@ class MonthEnd:
 
     ``ready`` will be invoiced, ``late`` of it is service of closed months. ``waiting`` is to be reviewed,
     ``disputed`` objected to, ``too_late`` out of the look-back; ``problems`` are cases of use without a
-    price. ``earlier`` is a month that has to be closed before.
+    price, ``uncharged`` sessions that charging has not come to yet. ``earlier`` is a month that has to be
+    closed before.
     """
 
     month: date
@@ -53,13 +56,14 @@ class MonthEnd:
     disputed: Count
     too_late: Count
     problems: int
+    uncharged: int
     earlier: date | None
     closed: PeriodClose | None
 
     @property
     def in_the_way(self) -> int:
-        """How many charges and cases have to be decided on, or carried over."""
-        return self.waiting.charges + self.disputed.charges + self.too_late.charges + self.problems
+        """How many charges, cases and sessions have to be decided on, waited for, or carried over."""
+        return self.waiting.charges + self.disputed.charges + self.too_late.charges + self.problems + self.uncharged
 
 
 def month_end(session: Session, *, platform_id: int, month: date) -> MonthEnd:
@@ -78,15 +82,25 @@ def month_end(session: Session, *, platform_id: int, month: date) -> MonthEnd:
             UseSettlement.used_from < span.end,
         )
     )
+    ready, late, waiting, disputed, beyond = _counts(
+        session,
+        platform_id,
+        due,
+        and_(due, Charge.served_at < span.start),
+        and_(until, in_state(ChargeState.PROPOSED)),
+        and_(until, in_state(ChargeState.DISPUTED)),
+        too_late,
+    )
     return MonthEnd(
         month=month,
         state=closed.state if closed else PeriodState.OPEN,
-        ready=_count(session, due),
-        late=_count(session, and_(due, Charge.served_at < span.start)),
-        waiting=_count(session, and_(until, in_state(ChargeState.PROPOSED))),
-        disputed=_count(session, and_(until, in_state(ChargeState.DISPUTED))),
-        too_late=_count(session, too_late),
+        ready=ready,
+        late=late,
+        waiting=waiting,
+        disputed=disputed,
+        too_late=beyond,
         problems=problems or 0,
+        uncharged=uncharged(session, platform_id=platform_id, until=span.end, at=span.end),
         earlier=_earlier_open(session, platform_id, month),
         closed=closed,
     )
@@ -101,7 +115,7 @@ def close_month(
     it will be on a later invoice, with its month of service.
 
     Errors: ``Conflict`` for a month that is not over, that is closed, that follows one that is still open,
-    or of which something waits and is not carried over.
+    or of which something waits or is not charged yet and is not carried over.
     """
     month = month.replace(day=1)
     if clock.local_date(at) < next_month(month):
@@ -114,6 +128,12 @@ def close_month(
     standing = month_end(session, platform_id=platform_id, month=month)
     if standing.earlier is not None:
         raise Conflict("请先月结 %(earlier)s，那个月还有未开具的费用。", earlier=f"{standing.earlier:%Y-%m}")
+    if standing.uncharged and not carry_over:
+        raise Conflict(
+            "还有 %(count)s 次已结束的使用尚未计费，通常几秒内完成。请稍后刷新再月结；如果一直没有减少，"
+            "请管理员检查后台任务，或确认结转到以后的结算单。",
+            count=standing.uncharged,
+        )
     if standing.in_the_way and not carry_over:
         raise Conflict(
             "还有 %(waiting)s 笔费用待审核，%(disputed)s 笔有异议，%(too_late)s 笔超出追溯期，"
@@ -187,19 +207,6 @@ def release_late(session: Session, *, platform_id: int, month: date, reason: str
     return len(late)
 
 
-def insist_not_closed(session: Session, *, platform_id: int, on: date) -> None:
-    """A document may be dated so. Errors: ``Conflict`` for a day of a closed month."""
-    closed = session.scalar(
-        select(PeriodClose.id).where(
-            PeriodClose.platform_id == platform_id,
-            PeriodClose.month == on.replace(day=1),
-            PeriodClose.state == PeriodState.CLOSED,
-        )
-    )
-    if closed is not None:
-        raise Conflict("%(month)s 已月结，日期不能落在已结的月份。", month=f"{on:%Y-%m}")
-
-
 def _issue(
     session: Session, firms: Collection[int], *, platform_id: int, month: date, by: int | None, at: datetime
 ) -> set[int]:
@@ -242,6 +249,7 @@ def _close(session: Session, work: LongWork, *, platform_id: int, month: date, a
             "%(firms)s 家企业的费用在月结期间有变化（例如读数刚更新），没有开具。请审核后再次月结，已开具的不会重复。",
             firms=standing.ready.firms,
         )
+    close_books(session, platform_id=platform_id, month=month, at=at)
     row.state, row.closed_at, row.closed_by = PeriodState.CLOSED, at, work.asked_by
     row.waiting_count = standing.in_the_way
     session.flush()
@@ -268,11 +276,21 @@ def _locked(session: Session, platform_id: int, month: date) -> PeriodClose:
     ).one()
 
 
-def _count(session: Session, which: ColumnElement[bool]) -> Count:
-    charges, gross, firms = session.execute(
-        select(func.count(), func.sum(Charge.gross_fen), func.count(Charge.organization_id.distinct())).where(which)
-    ).one()
-    return Count(charges, gross or ZERO, firms)
+def _counts(session: Session, platform_id: int, *which: ColumnElement[bool]) -> Iterator[Count]:
+    """How many each of these conditions is true of, in one look at what is not invoiced."""
+    columns = [
+        figure.filter(one)
+        for one in which
+        for figure in (func.count(), func.sum(Charge.gross_fen), func.count(Charge.organization_id.distinct()))
+    ]
+    figures = iter(
+        session.execute(
+            select(*columns).where(Charge.platform_id == platform_id, ~in_state(ChargeState.INVOICED))
+        ).one()
+    )
+    return (
+        Count(charges, gross or ZERO, firms) for charges, gross, firms in zip(figures, figures, figures, strict=True)
+    )
 
 
 def _earlier_open(session: Session, platform_id: int, month: date) -> date | None:

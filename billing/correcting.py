@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import ZERO, Money
+from billing.charging_again import charge_again
 from billing.invoicing import invoice_or_refuse, number_and_issue
 from billing.models import Charge, Invoice, InvoiceLine, RedRequest, RedRequestLine, TaxInvoice, UseSettlement
 from billing.rules.red_letter import OPEN
@@ -29,8 +30,11 @@ def credit(
     by: int,
     at: datetime,
     red_request_id: int | None = None,
+    bill_again: bool = False,
 ) -> Invoice:
     """Issue a credit note that takes back ``amounts`` (tax included) of these invoice lines.
+
+    With ``bill_again`` the same is charged anew, to be reviewed and invoiced like any charge.
 
     Together the notes against a line, and what open red requests hold of it, never exceed it; the note that
     takes the rest takes its last fen of tax too. The original stays as it is. Where a tax invoice is recorded,
@@ -68,6 +72,11 @@ def credit(
     session.add(note)
     session.flush()
     number_and_issue(session, note, by=by, at=at)
+    if not any(gross for _, gross in what_is_left(session, invoice).values()):
+        invoice.state = InvoiceState.CREDITED
+        session.flush()
+    if bill_again:
+        charge_again(session, note, at=at)
     _look_again(session, [lines[line_id].charge_id for line_id in wanted])
     return note
 
@@ -121,9 +130,14 @@ def wanted_amounts(
     return wanted
 
 
+def stands() -> tuple[ColumnElement[bool], ...]:
+    """What is true of a tax invoice that stands for its invoice."""
+    return TaxInvoice.withdrawn_at.is_(None), TaxInvoice.replaced_at.is_(None)
+
+
 def has_tax_invoice(session: Session, invoice_id: int) -> bool:
     """Whether a tax invoice is recorded for it."""
-    query = select(exists().where(TaxInvoice.invoice_id == invoice_id, TaxInvoice.withdrawn_at.is_(None)))
+    query = select(exists().where(TaxInvoice.invoice_id == invoice_id, *stands()))
     return bool(session.scalar(query))
 
 

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import typst
-
-from app.identity.models import Organization
 from app.kernel import clock
 from app.kernel.money import Money
 from billing.models import Invoice, InvoiceLine
 from billing.rules.figures import plain, price_text
 from billing.rules.numerals import capital_numerals
 from billing.rules.words import InvoiceKind
+from billing.typesetting import Press
 from devices.rules.evidence import Evidence
 
-TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
-# A compiler refuses a second thread; keeping one is faster than a new one each time, and each costs 70 MB.
-_ONE_AT_A_TIME = threading.Lock()
+PRESS = Press("invoice.typ")
 TITLES = {
     InvoiceKind.INVOICE: ("服务费结算单", "Statement of service fees"),
-    InvoiceKind.CREDIT_NOTE: ("红字结算单", "Credit note"),
+    InvoiceKind.CREDIT_NOTE: ("红字通知单", "Credit note"),
 }
 EVIDENCE = {
     Evidence.METERED: "电表计量 metered",
@@ -61,7 +53,12 @@ class PayerShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What a statement says beside the invoice itself. What is not known is left out, or a line to write on."""
+    """What a statement says beside the invoice itself. What is not known is left out, or a line to write on.
+
+    ``words`` are the names as they were when it was issued; without them those of today.
+    """
+
+    words: Mapping[str, Any] | None = None
 
     contract_no: str = ""
     dispute_until: date | None = None
@@ -82,40 +79,28 @@ def told(invoice: Invoice, around: Around | None = None) -> str:
 
 
 def printed(told_text: str) -> bytes:
-    with _ONE_AT_A_TIME:
-        return bytes(_compiler().compile(format="pdf", sys_inputs={"data": told_text}))
-
-
-@lru_cache(maxsize=1)
-def _compiler() -> Any:
-    return typst.Compiler(input=str(TEMPLATE), font_paths=[str(_fonts())], ignore_system_fonts=True)
-
-
-def _fonts() -> Path:
-    spec = importlib.util.find_spec("pylopdf_fonts_zh_cn")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pylopdf-fonts-zh-cn is missing; run make setup")
-    return Path(spec.origin).parent
+    return PRESS.printed(told_text)
 
 
 def _told(invoice: Invoice, around: Around) -> dict[str, Any]:
     title_zh, title_en = TITLES[invoice.kind]
+    words = around.words or words_now(invoice)
     return {
         "title_zh": title_zh,
         "title_en": title_en,
-        "platform_zh": invoice.platform.name_zh,
-        "platform_en": invoice.platform.name_en,
-        "sample": invoice.platform.illustrative,
-        "number": invoice.label,
+        "platform_zh": words["platform"]["zh"],
+        "platform_en": words["platform"]["en"],
+        "sample": words["platform"]["sample"],
+        "number": words["label"],
         "issued_on": _day(invoice.issued_on),
         "month": f"{invoice.month:%Y-%m}",
         "period": period_of(invoice),
-        "seller": _party(invoice.seller),
-        "buyer": _party(invoice.organization),
+        "seller": _party(words["seller"]),
+        "buyer": _party(words["buyer"]),
         "contract_no": around.contract_no,
-        "credits": invoice.credits.label if invoice.credits else "",
+        "credits": words["credits"],
         "reason": invoice.reason,
-        "lines": [_line(line) for line in invoice.lines],
+        "lines": [_line(line, words["equipment"]) for line in invoice.lines],
         "rates": [_rate(rate, own) for rate, own in by_rate(invoice)],
         "net": yuan(invoice.net_fen),
         "tax": yuan(invoice.tax_fen),
@@ -156,8 +141,27 @@ def _day(on: date | None) -> str:
     return on.isoformat() if on else "—"
 
 
-def _party(body: Organization) -> dict[str, str]:
-    return {"name": body.name, "uscc": body.uscc or "—"}
+def words_now(invoice: Invoice) -> dict[str, Any]:
+    """The names that an invoice would be issued with now; an issued one has its own."""
+    charges = [line.charge for line in invoice.lines if line.charge is not None]
+    return {
+        "label": invoice.label,
+        "credits": invoice.credits.label if invoice.credits else "",
+        "platform": {
+            "zh": invoice.platform.name_zh, "en": invoice.platform.name_en, "sample": invoice.platform.illustrative,
+        },
+        "seller": {"name": invoice.seller.name, "uscc": invoice.seller.uscc or ""},
+        "buyer": {"name": invoice.organization.name, "uscc": invoice.organization.uscc or ""},
+        "equipment": {str(one.equipment_id): one.equipment.code for one in charges if one.equipment is not None},
+    }  # fmt: skip
+
+
+def equipment_code(line: InvoiceLine, codes: Mapping[str, str]) -> str:
+    return codes.get(str(line.charge.equipment_id), "") if line.charge is not None else ""
+
+
+def _party(body: Mapping[str, str]) -> dict[str, str]:
+    return {"name": body["name"], "uscc": body["uscc"] or "—"}
 
 
 def _rate(rate: Decimal, lines: Sequence[InvoiceLine]) -> dict[str, str]:
@@ -205,8 +209,7 @@ def _local(moment: str) -> datetime:
     return datetime.fromisoformat(moment).astimezone(clock.FACILITY_ZONE)
 
 
-def _line(line: InvoiceLine) -> dict[str, Any]:
-    equipment = line.charge.equipment if line.charge is not None else None
+def _line(line: InvoiceLine, codes: Mapping[str, str]) -> dict[str, Any]:
     return {
         "position": line.position,
         "description_zh": line.description_zh,
@@ -214,7 +217,7 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "explanation_zh": line.explanation_zh,
         "explanation_en": line.explanation_en,
         "tax_code": line.tax_code,
-        "equipment": equipment.code if equipment is not None else "",
+        "equipment": equipment_code(line, codes),
         "used": used(line),
         "quantity": plain(line.quantity),
         "unit": line.unit,

@@ -16,6 +16,7 @@ from app.kernel.errors import Conflict, NotFound
 from app.kernel.money import total
 from billing.due import WAITING, due_in, served_in
 from billing.invoice_lines import take
+from billing.invoice_words import freeze_words
 from billing.models import Charge, Invoice, InvoiceCounter, InvoiceLine, PeriodClose, SettledSession
 from billing.payers import share_invoice, share_invoices
 from billing.rules.period import PeriodState
@@ -95,6 +96,7 @@ def issue_for_firms(
     issued = _issue(session, drafts, platform_id=platform_id, by=by, at=at)
     session.expire_all()  # charges and sessions that are known here were changed behind their back
     share_invoices(session, issued)
+    freeze_words(session, issued)
     return issued
 
 
@@ -204,6 +206,7 @@ def number_and_issue(session: Session, invoice: Invoice, *, by: int, at: datetim
     invoice.state = InvoiceState.ISSUED
     session.flush()
     share_invoice(session, invoice)
+    freeze_words(session, [invoice.id])
     audit.record(
         session, at=at, by=by, deed="issued", subject=invoice.kind.value, subject_id=invoice.id,
         number=invoice.number, gross=str(invoice.gross_fen),

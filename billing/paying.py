@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select, text, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, cast, func, or_, select, text, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from app.kernel import audit
-from app.kernel.clock import local_date
 from app.kernel.columns import Fen
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money
 from billing.bank_lines import reopen_if_unused
-from billing.deposits import (
-    insist_not_to_come,
-    keep_excess,
-    locked_account,
-    move,
-    open_account,
-    reverse_movement,
-)
+from billing.deposits import keep_excess, mirror_of, move, open_account, reverse_movement
 from billing.invoicing import invoice_or_refuse
 from billing.journal import post
-from billing.models import BillingSettings, DepositAccount, DepositMovement, Invoice, Payment
+from billing.models import DepositMovement, Invoice, InvoiceShare, Payment
+from billing.rules.deed import Deed
 from billing.rules.ledger import EntryKind, received
 from billing.rules.money_words import MovementKind, PaymentKind, PaymentWay
 from billing.rules.words import InvoiceKind, InvoiceState
+
+_DEEDS = {
+    (PaymentKind.RECEIPT, PaymentWay.BANK): EntryKind.RECEIPT,
+    (PaymentKind.RECEIPT, PaymentWay.DEPOSIT): EntryKind.SETTLED_FROM_DEPOSIT,
+    (PaymentKind.REFUND, PaymentWay.BANK): EntryKind.REFUND,
+    (PaymentKind.REFUND, PaymentWay.DEPOSIT): EntryKind.CREDIT_TO_DEPOSIT,
+}
+_TAKEN_BACK = {
+    (PaymentKind.RECEIPT, PaymentWay.BANK): EntryKind.RECEIPT_REVERSED,
+    (PaymentKind.RECEIPT, PaymentWay.DEPOSIT): EntryKind.SETTLEMENT_REVERSED,
+    (PaymentKind.REFUND, PaymentWay.BANK): EntryKind.REFUND_REVERSED,
+    (PaymentKind.REFUND, PaymentWay.DEPOSIT): EntryKind.CREDIT_TO_DEPOSIT_REVERSED,
+}
 
 
 def record_payment(
@@ -38,100 +44,97 @@ def record_payment(
     reference: str,
     by: int,
     at: datetime,
+    payer_id: int | None = None,
     excess_to_deposit: bool = False,
     bank_line_id: int | None = None,
 ) -> Payment:
     """Note money received for an invoice, tax included; in part, all that is due, or more.
 
-    With ``excess_to_deposit`` what is beyond the invoice becomes the firm's deposit.
+    ``payer_id`` says who of several paid, else the firm. With ``excess_to_deposit`` what is beyond the invoice
+    becomes the payer's deposit.
 
-    Errors: ``InvalidInput`` for nothing, or for more than is due without that word.
+    Errors: ``InvalidInput`` for nothing, for more than is due without that word, or a payer who bears nothing.
     """
-    invoice = _payable(session, invoice_id)
+    deed = Deed(paid_on, by, at, reference, bank_line_id=bank_line_id)
+    invoice = payable(session, invoice_id)
     due = amount_due(session, invoice)
     if not due > ZERO:
         raise Conflict("%(label)s 已付清，没有未收金额。新到的款请登记为预存款。", label=invoice.label)
-    insist_not_to_come(paid_on, at=at, field="paid_on")
+    deed.insist_not_to_come(field="paid_on")
     if not amount > ZERO or (due < amount and not excess_to_deposit):
         raise InvalidInput("收款金额应大于 0 且不超过未收 ¥%(due)s。", field="amount", due=str(due))
-    payment = _add(
-        session, invoice, PaymentKind.RECEIPT, PaymentWay.BANK, min(amount, due),
-        on=paid_on, by=by, at=at, reference=reference, bank_line_id=bank_line_id,
-    )  # fmt: skip
+    payer = invoice.organization_id if payer_id is None else payer_id
+    if payer != invoice.organization_id and payer not in due_by_payer(session, invoice):
+        raise InvalidInput("这家单位不承担这张结算单，请选择付款方。", field="payer_id")
+    payment = pay(session, invoice, PaymentKind.RECEIPT, PaymentWay.BANK, min(amount, due), deed, payer_id=payer)
     if due < amount:
-        keep_excess(session, payment, amount - due, by=by, at=at)
-    return payment
-
-
-def pay_from_deposit(session: Session, invoice_id: int, *, on: date, by: int, at: datetime) -> Payment:
-    """Pay what is due, or as much of it as the firm's deposit has that is not held for reservations.
-
-    Errors: ``Conflict`` where there is nothing to pay, or nothing to pay from.
-    """
-    invoice = _payable(session, invoice_id)
-    due = amount_due(session, invoice)
-    account = locked_account(session, platform_id=invoice.platform_id, organization_id=invoice.organization_id)
-    amount = ZERO if account is None else min(due, account.available)
-    if account is None or not amount > ZERO:
-        raise Conflict("没有可用于支付的预存款，或没有未付金额。请先登记充值或银行收款。")
-    payment = _add(session, invoice, PaymentKind.RECEIPT, PaymentWay.DEPOSIT, amount, on=on, by=by, at=at)
-    move(session, account, MovementKind.SETTLEMENT, -amount, on=on, by=by, at=at, payment_id=payment.id)
+        keep_excess(session, payment, amount - due, deed)
     return payment
 
 
 def reverse_payment(session: Session, payment_id: int, *, reason: str, on: date, by: int, at: datetime) -> Payment:
-    """Take back a receipt that was recorded wrongly: its mirror image, and the invoice is open again.
+    """Take back a receipt or refund that was recorded wrongly by its mirror image; the invoice is as it was before.
 
     What it put into the deposit, or took from it, goes back too.
 
-    Errors: ``Conflict`` when it was taken back before or its excess is used; ``InvalidInput`` without a reason.
+    Errors: ``Conflict`` when it was taken back before or what it put there is used; ``InvalidInput`` without a reason.
     """
-    receipt = session.get(Payment, payment_id)
-    if receipt is None or receipt.kind is not PaymentKind.RECEIPT:
-        raise NotFound("没有这笔收款。")
-    if not reason.strip():
-        raise InvalidInput("请填写冲销原因。", field="reason")
-    invoice = _locked(session, receipt.invoice_id)
-    if session.scalar(select(Payment.id).where(Payment.reverses_id == receipt.id)):
-        raise Conflict("这笔收款已经冲销过。")
-    if receipt.way is PaymentWay.BANK:
-        for movement_id in session.scalars(
-            select(DepositMovement.id).where(
-                DepositMovement.payment_id == receipt.id, DepositMovement.kind == MovementKind.OVERPAYMENT,
-            )
-        ).all():  # fmt: skip
-            if session.scalar(select(DepositMovement.id).where(DepositMovement.reverses_id == movement_id)) is None:
-                reverse_movement(session, movement_id, reason=reason, on=on, by=by, at=at)
-    mirror = _add(
-        session, invoice, PaymentKind.REVERSAL, receipt.way, -receipt.amount_fen,
-        on=on, by=by, at=at, reference=receipt.reference, reason=reason, reverses_id=receipt.id,
-    )  # fmt: skip
-    if receipt.way is PaymentWay.DEPOSIT:
-        account = open_account(session, platform_id=invoice.platform_id, organization_id=invoice.organization_id, at=at)
-        move(
-            session, account, MovementKind.RETURNED, receipt.amount_fen,
-            on=on, by=by, at=at, reason=reason, payment_id=mirror.id,
-        )  # fmt: skip
-    reopen_if_unused(session, receipt.bank_line_id)
+    wrong = session.get(Payment, payment_id)
+    if wrong is None or wrong.kind is PaymentKind.REVERSAL:
+        raise NotFound("没有这笔收款或退款。")
+    deed = Deed(on, by, at, wrong.reference, reason)
+    deed.insist_on_reason()
+    invoice = _locked(session, wrong.invoice_id)
+    if session.scalar(select(Payment.id).where(Payment.reverses_id == wrong.id)):
+        raise Conflict("这笔款已经冲销过。")
+    put_in = session.scalars(
+        select(DepositMovement).where(DepositMovement.payment_id == wrong.id, DepositMovement.amount_fen > ZERO)
+    ).one_or_none()
+    if (
+        put_in is not None
+        and put_in.kind is MovementKind.OVERPAYMENT
+        and session.scalar(select(DepositMovement.id).where(DepositMovement.reverses_id == put_in.id)) is None
+    ):
+        reverse_movement(session, put_in.id, reason=reason, on=on, by=by, at=at)
+    mirror = pay(
+        session, invoice, PaymentKind.REVERSAL, wrong.way, -wrong.amount_fen, deed, payer_id=wrong.payer_id, wrong=wrong
+    )
+    if wrong.way is PaymentWay.DEPOSIT:
+        account = open_account(session, platform_id=invoice.platform_id, organization_id=wrong.payer_id, at=at)
+        if put_in is None:
+            move(session, account, MovementKind.RETURNED, wrong.amount_fen, deed, payment_id=mirror.id)
+        else:
+            mirror_of(session, account, put_in, deed, payment_id=mirror.id)
+    reopen_if_unused(session, wrong.bank_line_id)
     return mirror
 
 
 def refund_overpaid(
     session: Session, invoice_id: int, *, to: PaymentWay, on: date, reference: str, by: int, at: datetime
-) -> Payment:
+) -> list[Payment]:
     """Give back what was paid beyond an invoice that was credited afterwards: to the bank, or into the deposit.
+
+    Of several payers each is given back what is beyond the own share, the most overpaid first.
 
     Errors: ``Conflict`` where nothing was paid too much.
     """
-    invoice = _payable(session, invoice_id)
-    amount = ZERO - amount_due(session, invoice)
-    if not amount > ZERO:
+    deed = Deed(on, by, at, reference)
+    invoice = payable(session, invoice_id)
+    left = -amount_due(session, invoice)
+    if not left > ZERO:
         raise Conflict("这张结算单没有多收的款项，不需要退款。")
-    payment = _add(session, invoice, PaymentKind.REFUND, to, -amount, on=on, by=by, at=at, reference=reference)
-    if to is PaymentWay.DEPOSIT:
-        account = open_account(session, platform_id=invoice.platform_id, organization_id=invoice.organization_id, at=at)
-        move(session, account, MovementKind.RETURNED, amount, on=on, by=by, at=at, payment_id=payment.id)
-    return payment
+    made = []
+    for payer_id, due in sorted(due_by_payer(session, invoice).items(), key=lambda one: (one[1].fen, one[0])):
+        amount = min(-due, left)
+        if not amount > ZERO:
+            break
+        payment = pay(session, invoice, PaymentKind.REFUND, to, -amount, deed, payer_id=payer_id)
+        if to is PaymentWay.DEPOSIT:
+            account = open_account(session, platform_id=invoice.platform_id, organization_id=payer_id, at=at)
+            move(session, account, MovementKind.RETURNED, amount, deed, payment_id=payment.id)
+        made.append(payment)
+        left -= amount
+    return made
 
 
 def amount_due(session: Session, invoice: Invoice) -> Money:
@@ -148,68 +151,70 @@ def due_column() -> ColumnElement[Money]:
     return type_coerce(cast(sums, BigInteger), Fen)
 
 
-def settle_from_deposits(session: Session, *, at: datetime, limit: int) -> int:
-    """Pay open invoices, oldest first, from deposits where the platform works with them. Again it pays nothing twice.
-
-    Whoever issued an invoice stands in the books for it. Invoices are locked before accounts, as everywhere, and
-    those that somebody else has in hand are left for the next time.
-    """
-    waiting = session.execute(
-        select(Invoice.id, Invoice.issued_by, DepositAccount.id.label("account_id"))
-        .join(
-            DepositAccount,
-            and_(
-                DepositAccount.platform_id == Invoice.platform_id,
-                DepositAccount.organization_id == Invoice.organization_id,
-            ),
-        )
-        .join(BillingSettings, BillingSettings.platform_id == Invoice.platform_id)
-        .where(
-            Invoice.state == InvoiceState.ISSUED,
-            Invoice.kind == InvoiceKind.INVOICE,
-            Invoice.issued_by.is_not(None),
-            BillingSettings.deposit_hold,
-            DepositAccount.balance_fen > DepositAccount.held_fen,
-            due_column() > ZERO,
-        )
-        .order_by(Invoice.issued_on, Invoice.id)
-        .limit(limit)
+def due_by_payer(session: Session, invoice: Invoice) -> dict[int, Money]:
+    """:func:`amount_due` by who has to pay it: the own share after credit notes, less what that payer paid."""
+    borne = session.execute(
+        select(InvoiceShare.payer_id, func.sum(InvoiceShare.gross_fen))
+        .join(Invoice, Invoice.id == InvoiceShare.invoice_id)
+        .where(or_(Invoice.id == invoice.id, Invoice.credits_id == invoice.id))
+        .group_by(InvoiceShare.payer_id)
     ).all()
-    free = set(
-        session.scalars(
-            select(Invoice.id)
-            .where(Invoice.id.in_([row.id for row in waiting]))
-            .order_by(Invoice.id)
-            .with_for_update(of=Invoice, skip_locked=True)
-        )
-    )
-    session.execute(
-        select(DepositAccount.id)
-        .where(DepositAccount.id.in_({row.account_id for row in waiting if row.id in free}))
-        .order_by(DepositAccount.id)
-        .with_for_update()
-    )
-    settled = 0
-    for invoice_id, issued_by, _ in waiting:
-        if invoice_id not in free or issued_by is None:
-            continue
-        invoice = _locked(session, invoice_id)
-        account = locked_account(session, platform_id=invoice.platform_id, organization_id=invoice.organization_id)
-        if account is None or not min(account.available, amount_due(session, invoice)) > ZERO:
-            continue  # an earlier one took the rest
-        pay_from_deposit(session, invoice_id, on=local_date(at), by=issued_by, at=at)
-        settled += 1
-    return settled
+    if not borne:
+        return {invoice.organization_id: amount_due(session, invoice)}
+    paid = session.execute(
+        select(Payment.payer_id, func.sum(Payment.amount_fen))
+        .where(Payment.invoice_id == invoice.id)
+        .group_by(Payment.payer_id)
+    ).all()
+    found: dict[int, Money] = {row[0]: row[1] for row in borne}
+    for payer_id, amount in paid:
+        found[payer_id] = found.get(payer_id, ZERO) - amount
+    return found
 
 
-_DEEDS = {
-    (PaymentKind.RECEIPT, PaymentWay.BANK): EntryKind.RECEIPT,
-    (PaymentKind.RECEIPT, PaymentWay.DEPOSIT): EntryKind.SETTLED_FROM_DEPOSIT,
-    (PaymentKind.REVERSAL, PaymentWay.BANK): EntryKind.RECEIPT_REVERSED,
-    (PaymentKind.REVERSAL, PaymentWay.DEPOSIT): EntryKind.SETTLEMENT_REVERSED,
-    (PaymentKind.REFUND, PaymentWay.BANK): EntryKind.REFUND,
-    (PaymentKind.REFUND, PaymentWay.DEPOSIT): EntryKind.CREDIT_TO_DEPOSIT,
-}
+def payable(session: Session, invoice_id: int) -> Invoice:
+    """An issued invoice with its row locked. Errors: ``Conflict`` for a credit note or a draft."""
+    invoice = _locked(session, invoice_id)
+    if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
+        raise Conflict("只能为已开具的结算单登记收款。")
+    return invoice
+
+
+def pay(
+    session: Session,
+    invoice: Invoice,
+    kind: PaymentKind,
+    way: PaymentWay,
+    amount: Money,
+    deed: Deed,
+    *,
+    payer_id: int,
+    wrong: Payment | None = None,
+) -> Payment:
+    """One row for a locked invoice, its entry in the books, and the state that the invoice is in then.
+
+    ``wrong`` is what a reversal takes back.
+    """
+    payment = Payment(
+        invoice=invoice, payer_id=payer_id, kind=kind, way=way, paid_on=deed.on, amount_fen=amount,
+        reverses_id=None if wrong is None else wrong.id, **deed.recorded,
+    )  # fmt: skip
+    session.add(payment)
+    session.flush()
+    post(
+        session, received(amount, invoice.organization_id, way=way, payer_id=payer_id),
+        platform_id=invoice.platform_id, on=deed.on,
+        kind=_DEEDS[kind, way] if wrong is None else _TAKEN_BACK[wrong.kind, way],
+        document=f"payment:{payment.id}", label=invoice.label, by=deed.by, at=deed.at,
+    )  # fmt: skip
+    if invoice.state is not InvoiceState.CREDITED:
+        invoice.state = InvoiceState.ISSUED if amount_due(session, invoice) > ZERO else InvoiceState.PAID
+    session.flush()
+    audit.record(
+        session, at=deed.at, by=deed.by, deed="paid" if kind is PaymentKind.RECEIPT else kind.value,
+        subject="invoice", subject_id=invoice.id, amount=str(amount), way=way.value,
+    )  # fmt: skip
+    return payment
 
 
 def _locked(session: Session, invoice_id: int) -> Invoice:
@@ -217,55 +222,3 @@ def _locked(session: Session, invoice_id: int) -> Invoice:
     invoice = invoice_or_refuse(session, invoice_id)
     session.refresh(invoice)
     return invoice
-
-
-def _payable(session: Session, invoice_id: int) -> Invoice:
-    invoice = _locked(session, invoice_id)
-    if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
-        raise Conflict("只能为已开具的结算单登记收款。")
-    return invoice
-
-
-def _add(
-    session: Session,
-    invoice: Invoice,
-    kind: PaymentKind,
-    way: PaymentWay,
-    amount: Money,
-    *,
-    on: date,
-    by: int,
-    at: datetime,
-    reference: str = "",
-    reason: str = "",
-    reverses_id: int | None = None,
-    bank_line_id: int | None = None,
-) -> Payment:
-    """One row, its entry in the books, and the state that the invoice is in then."""
-    payment = Payment(
-        invoice=invoice,
-        kind=kind,
-        way=way,
-        paid_on=on,
-        amount_fen=amount,
-        reference=reference.strip(),
-        reason=reason.strip(),
-        reverses_id=reverses_id,
-        bank_line_id=bank_line_id,
-        recorded_by=by,
-        recorded_at=at,
-    )
-    session.add(payment)
-    session.flush()
-    post(
-        session, received(amount, invoice.organization_id, way=way),
-        platform_id=invoice.platform_id, booked_on=on, kind=_DEEDS[kind, way],
-        document=f"payment:{payment.id}", label=invoice.label, by=by, at=at,
-    )  # fmt: skip
-    invoice.state = InvoiceState.ISSUED if amount_due(session, invoice) > ZERO else InvoiceState.PAID
-    session.flush()
-    deed = "paid" if kind is PaymentKind.RECEIPT else kind.value
-    audit.record(
-        session, at=at, by=by, deed=deed, subject="invoice", subject_id=invoice.id, amount=str(amount), way=way.value
-    )
-    return payment

@@ -10,18 +10,11 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.identity.models import Person
 from app.identity.rules.notice import msgid
 from app.kernel.long_work import LongWork
 from billing.documents import Around, PayerShare, printed, told
-from billing.models import (
-    BuyerDetail,
-    Charge,
-    Invoice,
-    InvoiceDocument,
-    InvoiceLine,
-)
-from billing.money_settings import settings_of
+from billing.invoice_words import words_of
+from billing.models import Charge, Invoice, InvoiceDocument, InvoiceLine
 from billing.payers import shares_of
 from billing.rules.words import InvoiceKind, InvoiceState
 
@@ -42,18 +35,22 @@ def kept_pdf(session: Session, invoice: Invoice, *, at: datetime) -> bytes:
 
 
 def around(session: Session, invoice: Invoice) -> Around:
-    """What the statement says beside the invoice, as far as it is known."""
-    detail = session.get(BuyerDetail, (invoice.platform_id, invoice.organization_id))
+    """What the statement of an issued invoice says beside it, as it was known then."""
+    words = words_of(session, invoice.id)
     return Around(
-        contract_no=detail.contract_no if detail is not None else "",
-        dispute_until=_dispute_until(session, invoice),
-        preparer=_name(session, invoice.issued_by),
-        reviewers=_reviewers(session, invoice),
+        words=words,
+        contract_no=words["contract_no"],
+        dispute_until=_dispute_until(invoice, words["dispute_days"]),
+        preparer=words["preparer"],
+        reviewers=words["reviewers"],
         shares=[
-            PayerShare(one.payer.name, one.payer.uscc or "", one.percent, one.net, one.tax, one.gross)
+            PayerShare(
+                words["payers"][str(one.payer.id)]["name"], words["payers"][str(one.payer.id)]["uscc"], one.percent,
+                one.net, one.tax, one.gross,
+            )
             for one in shares_of(session, invoice.id)
         ],
-    )
+    )  # fmt: skip
 
 
 def documents_of_month(*, platform_id: int, month: date) -> Select[Any]:
@@ -108,27 +105,8 @@ def is_as_kept(row: InvoiceDocument) -> bool:
     return hashlib.sha256(row.pdf).hexdigest() == row.sha256 and printed(row.told) == row.pdf
 
 
-def _dispute_until(session: Session, invoice: Invoice) -> date | None:
+def _dispute_until(invoice: Invoice, days: int) -> date | None:
     """The last day to object. A credit note asks for no objection."""
     if invoice.kind is not InvoiceKind.INVOICE or invoice.issued_on is None:
         return None
-    return invoice.issued_on + timedelta(days=settings_of(session, invoice.platform_id).dispute_days)
-
-
-def _name(session: Session, person_id: int | None) -> str:
-    person = session.get(Person, person_id) if person_id is not None else None
-    return person.name if person is not None else ""
-
-
-def _reviewers(session: Session, invoice: Invoice) -> list[str]:
-    """Who approved the charges that it takes."""
-    return list(
-        session.scalars(
-            select(Person.name)
-            .join(Charge, Charge.approved_by == Person.id)
-            .join(InvoiceLine, InvoiceLine.charge_id == Charge.id)
-            .where(InvoiceLine.invoice_id == invoice.id)
-            .group_by(Person.id, Person.name)
-            .order_by(Person.id)
-        )
-    )
+    return invoice.issued_on + timedelta(days=days)

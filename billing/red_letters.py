@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.kernel import audit, clock
@@ -13,7 +13,7 @@ from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import Money
 from billing.correcting import credit, creditable, wanted_amounts
 from billing.models import Invoice, RedLetter, RedRequest, RedRequestLine, TaxInvoice
-from billing.rules.red_letter import CONFIRM_WITHIN, RedReason, RedState
+from billing.rules.red_letter import CONFIRM_WITHIN, OPEN, RedReason, RedState
 from billing.rules.tax_invoice import e_invoice_number
 from billing.tax_invoices import live_tax_invoices, number_is_known
 
@@ -35,12 +35,18 @@ def request_red(
     explanation: str,
     by: int,
     at: datetime,
+    bill_again: bool = False,
 ) -> RedRequest:
     """Ask to take back ``amounts`` (tax included) of these lines; they are held until the request is closed.
 
-    Errors: ``Conflict`` where no tax invoice is recorded; ``InvalidInput`` for nothing or more than is free.
+    With ``bill_again`` the credit note that it comes to charges the same anew.
+
+    Errors: ``Conflict`` where no tax invoice is recorded or one is being replaced; ``InvalidInput`` for nothing or
+    more than is free.
     """
     invoice = creditable(session, invoice_id)
+    if session.scalar(_open_requests(invoice_id).where(RedRequest.tax_invoice_id.is_not(None))):
+        raise Conflict("有数电票正在红冲重开，请先完成或结束那份申请。")
     if not live_tax_invoices(session, invoice_id):
         raise Conflict("这张结算单还没有登记数电票，可以直接开具红字通知单。")
     wanted = wanted_amounts(session, invoice, amounts)
@@ -48,6 +54,7 @@ def request_red(
         invoice_id=invoice_id,
         reason=reason,
         explanation=explanation.strip()[:300],
+        bill_again=bill_again,
         state=RedState.REQUESTED,
         asked_by=by,
         asked_at=at,
@@ -57,6 +64,35 @@ def request_red(
     session.add(request)
     session.flush()
     _told(session, request, "red_requested", by=by, at=at, reason=reason.value)
+    return request
+
+
+def request_reissue(session: Session, tax_invoice_id: int, *, explanation: str, by: int, at: datetime) -> RedRequest:
+    """Ask to take back a whole tax invoice that was made out wrongly (01), to issue it anew. The invoice stays.
+
+    Errors: ``Conflict`` where it does not stand, or another request is open.
+    """
+    row = session.get(TaxInvoice, tax_invoice_id)
+    if row is None:
+        raise NotFound("没有这张数电票。")
+    creditable(session, row.invoice_id)
+    if row.id not in {one.id for one in live_tax_invoices(session, row.invoice_id)}:
+        raise Conflict("这张数电票已经撤销或被替换，请刷新页面。")
+    if session.scalar(_open_requests(row.invoice_id)):
+        raise Conflict("这张结算单还有进行中的红字申请，请先完成或结束它。")
+    request = RedRequest(
+        invoice_id=row.invoice_id,
+        tax_invoice_id=row.id,
+        reason=RedReason.ISSUED_WRONGLY,
+        explanation=explanation.strip()[:300],
+        state=RedState.REQUESTED,
+        asked_by=by,
+        asked_at=at,
+        confirm_by=at + CONFIRM_WITHIN,
+    )
+    session.add(request)
+    session.flush()
+    _told(session, request, "red_requested", by=by, at=at, reason=request.reason.value, reissue=row.number)
     return request
 
 
@@ -105,26 +141,32 @@ def record_red_number(
 ) -> Invoice | None:
     """Record the red e-invoice against one tax invoice. With the last of them the credit note is issued and returned.
 
+    Where the tax invoice is to be issued anew there is no note: it no longer stands, and a new one can be recorded.
+
     Errors: ``Conflict`` unless the request is confirmed; ``InvalidInput`` for a number that is none or is known.
     """
     request = _locked(session, request_id)
     if request.state is not RedState.CONFIRMED:
         raise Conflict("申请确认之后才能登记红字发票号码。")
-    live = {one.id: one for one in live_tax_invoices(session, request.invoice_id)}
-    have = {letter.tax_invoice_id for letter in request.letters}
-    if tax_invoice_id not in live or tax_invoice_id in have:
+    wanted = {one.id: one for one in letters_wanted(session, request)}
+    if tax_invoice_id not in wanted:
         raise Conflict("这张数电票不需要登记红字发票号码。")
     digits = e_invoice_number(number)
     if number_is_known(session, digits):
         raise InvalidInput("这个号码已经登记过，请核对。", field="number")
-    if not live[tax_invoice_id].issued_on <= issued_on <= clock.local_date(at):
+    if not wanted[tax_invoice_id].issued_on <= issued_on <= clock.local_date(at):
         raise InvalidInput("红字发票的开具日期应在原票之后、今天之前。", field="issued_on")
     request.letters.append(
         RedLetter(tax_invoice_id=tax_invoice_id, number=digits, issued_on=issued_on, recorded_by=by, recorded_at=at)
     )
     session.flush()
     _told(session, request, "red_number_recorded", by=by, at=at, number=digits)
-    if have | {tax_invoice_id} != live.keys():
+    if wanted.keys() != {tax_invoice_id}:
+        return None
+    if request.tax_invoice is not None:
+        request.tax_invoice.replaced_at = at
+        request.state, request.closed_at = RedState.ISSUED, at
+        session.flush()
         return None
     return _issue(session, request, by=by, at=at)
 
@@ -153,6 +195,7 @@ def red_requests_of(session: Session, invoice_id: int) -> Sequence[RedRequest]:
         .options(
             selectinload(RedRequest.lines).joinedload(RedRequestLine.invoice_line),
             selectinload(RedRequest.letters).joinedload(RedLetter.tax_invoice),
+            selectinload(RedRequest.letters).selectinload(RedLetter.corrections),
         )
         .order_by(RedRequest.id.desc())
     ).all()
@@ -161,7 +204,8 @@ def red_requests_of(session: Session, invoice_id: int) -> Sequence[RedRequest]:
 def letters_wanted(session: Session, request: RedRequest) -> list[TaxInvoice]:
     """The tax invoices of a confirmed request that have no red number yet."""
     have = {letter.tax_invoice_id for letter in request.letters}
-    return [one for one in live_tax_invoices(session, request.invoice_id) if one.id not in have]
+    live = live_tax_invoices(session, request.invoice_id)
+    return [one for one in live if one.id not in have and request.tax_invoice_id in (None, one.id)]
 
 
 def _issue(session: Session, request: RedRequest, *, by: int, at: datetime) -> Invoice:
@@ -174,11 +218,16 @@ def _issue(session: Session, request: RedRequest, *, by: int, at: datetime) -> I
         by=by,
         at=at,
         red_request_id=request.id,
+        bill_again=request.bill_again,
     )
     request.note_id = note.id
     request.state, request.closed_at = RedState.ISSUED, at
     session.flush()
     return note
+
+
+def _open_requests(invoice_id: int) -> Select[int]:
+    return select(RedRequest.id).where(RedRequest.invoice_id == invoice_id, RedRequest.state.in_(OPEN)).limit(1)
 
 
 def _locked(session: Session, request_id: int) -> RedRequest:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import xlsxwriter
 
 from app.kernel.money import Money
-from billing.documents import TITLES, Around, by_rate, percent, period_of, used
+from billing.documents import TITLES, Around, by_rate, equipment_code, percent, period_of, used, words_now
 from billing.models import Invoice, InvoiceLine
 from billing.rules.numerals import capital_numerals
 
@@ -24,18 +26,19 @@ SUMMED = (NET, TAX, GROSS)
 
 def statement_xlsx(invoice: Invoice, around: Around | None = None) -> bytes:
     """An issued invoice as a workbook of one sheet; the same invoice gives the same bytes."""
-    out = io.BytesIO()
+    out, around = io.BytesIO(), around or Around()
+    words = around.words or words_now(invoice)
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(out, options) as book:
         made = invoice.issued_at or invoice.created_at
         book.set_properties(
-            {"title": invoice.label, "author": invoice.seller.name, "created": made.replace(tzinfo=None)}
+            {"title": words["label"], "author": words["seller"]["name"], "created": made.replace(tzinfo=None)}
         )
         sheet = book.add_worksheet("结算单")
         looks = _looks(book)
-        first = _head(sheet, looks, invoice, around or Around())
-        last = _lines(sheet, looks, invoice, first)
-        _sums(sheet, looks, invoice, first, last, around or Around())
+        first = _head(sheet, looks, invoice, words, around.contract_no)
+        last = _lines(sheet, looks, invoice, words["equipment"], first)
+        _sums(sheet, looks, invoice, first, last, around)
         sheet.freeze_panes(first, 2)
         sheet.set_landscape()
         sheet.set_paper(9)
@@ -53,6 +56,7 @@ def _looks(book: Any) -> dict[str, Any]:
         "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "vcenter"}),
         "text": book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd", "valign": "top"}),
+        "day left": book.add_format({"num_format": "yyyy-mm-dd", "align": "left"}),
         "number": book.add_format({"num_format": "General", "valign": "top"}),
         "price": book.add_format({"num_format": "#,##0.00##", "valign": "top"}),
         "money": book.add_format({"num_format": money, "valign": "top"}),
@@ -62,28 +66,31 @@ def _looks(book: Any) -> dict[str, Any]:
     }
 
 
-def _head(sheet: Any, looks: dict[str, Any], invoice: Invoice, around: Around) -> int:
+def _head(sheet: Any, looks: dict[str, Any], invoice: Invoice, words: Mapping[str, Any], contract_no: str) -> int:
     """Who, whom and when, then the heads of the columns. Returns the row of the first line."""
     title_zh, title_en = TITLES[invoice.kind]
-    sample = "  示例 SAMPLE" if invoice.platform.illustrative else ""
+    sample = "  示例 SAMPLE" if words["platform"]["sample"] else ""
     sheet.write_string(0, 0, f"{title_zh} {title_en}{sample}", looks["title"])
-    facts = [
-        ("编号 No.", invoice.label),
-        ("平台 platform", invoice.platform.name_zh),
-        ("开具日期 issued on", invoice.issued_on.isoformat() if invoice.issued_on else "—"),
+    facts: list[tuple[str, str | date | None]] = [
+        ("编号 No.", words["label"]),
+        ("平台 platform", words["platform"]["zh"]),
+        ("开具日期 issued on", invoice.issued_on),
         ("服务月份 month", f"{invoice.month:%Y-%m}"),
         ("服务期间 period", period_of(invoice)),
-        ("销售方 seller", f"{invoice.seller.name}（{invoice.seller.uscc or '—'}）"),
-        ("购买方 buyer", f"{invoice.organization.name}（{invoice.organization.uscc or '—'}）"),
-        ("合同编号 contract No.", around.contract_no),
-        ("冲减 credits", invoice.credits.label if invoice.credits else ""),
+        ("销售方 seller", _party(words["seller"])),
+        ("购买方 buyer", _party(words["buyer"])),
+        ("合同编号 contract No.", contract_no),
+        ("冲减 credits", words["credits"]),
         ("原因 reason", invoice.reason),
     ]
     row = 1
     for word, fact in facts:
         if fact:
             sheet.write_string(row, 1, word, looks["bold"])
-            sheet.write_string(row, 2, fact)
+            if isinstance(fact, str):
+                sheet.write_string(row, 2, fact)
+            else:
+                sheet.write_datetime(row, 2, fact, looks["day left"])
             row += 1
     for place, (word, width) in enumerate(HEADS):
         sheet.set_column(place, place, width)
@@ -91,11 +98,15 @@ def _head(sheet: Any, looks: dict[str, Any], invoice: Invoice, around: Around) -
     return row + 2
 
 
-def _lines(sheet: Any, looks: dict[str, Any], invoice: Invoice, first: int) -> int:
+def _party(body: Mapping[str, str]) -> str:
+    return f"{body['name']}（{body['uscc'] or '—'}）"
+
+
+def _lines(sheet: Any, looks: dict[str, Any], invoice: Invoice, codes: Mapping[str, str], first: int) -> int:
     """One row a line; net, tax and gross as they were issued. Returns the last row."""
     row = first
     for row, line in enumerate(invoice.lines, start=first):
-        for place, (value, look) in enumerate(_cells(line)):
+        for place, (value, look) in enumerate(_cells(line, codes)):
             if look == "text":
                 sheet.write_string(row, place, value, looks[look])
             elif look == "day":
@@ -105,13 +116,12 @@ def _lines(sheet: Any, looks: dict[str, Any], invoice: Invoice, first: int) -> i
     return row
 
 
-def _cells(line: InvoiceLine) -> list[tuple[Any, str]]:
-    equipment = line.charge.equipment if line.charge is not None else None
+def _cells(line: InvoiceLine, codes: Mapping[str, str]) -> list[tuple[Any, str]]:
     return [
         (line.position, "number"),
         (line.description_zh, "text"),
         (line.description_en, "text"),
-        (equipment.code if equipment is not None else "", "text"),
+        (equipment_code(line, codes), "text"),
         (used(line), "text"),
         (line.served_on, "day"),
         (line.quantity, "number"),

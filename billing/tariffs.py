@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Equipment
-from app.catalogue.platforms import relation_of
+from app.catalogue.platforms import Standing, standing_of
 from app.catalogue.rules.customer import CustomerClass, CustomerRelation, class_of
 from billing.models import Tariff
 from billing.rules.pricing.terms import Terms, terms_of
@@ -24,7 +24,7 @@ class PriceList:
 
     def __init__(self, session: Session, equipment: Iterable[Equipment]) -> None:
         self._session = session
-        self._relations: dict[tuple[int, int, date], CustomerRelation] = {}
+        self._standing: dict[int, Standing] = {}
         self._terms: dict[int, Terms] = {}
         known = list(equipment)
         self._tariffs: dict[tuple[object, ...], list[Tariff]] = {}
@@ -58,12 +58,9 @@ class PriceList:
         return self._terms[tariff.id]
 
     def relation(self, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
-        key = (platform_id, organization_id, on)
-        if key not in self._relations:
-            self._relations[key] = relation_of(
-                self._session, platform_id=platform_id, organization_id=organization_id, on=on
-            )
-        return self._relations[key]
+        if platform_id not in self._standing:
+            self._standing[platform_id] = standing_of(self._session, platform_id)
+        return self._standing[platform_id].relation(organization_id, on)
 
     def tariff_for(
         self, equipment: Equipment, organization_id: int | None, on: date

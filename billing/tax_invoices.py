@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sqlalchemy import exists, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.identity.models import Organization
 from app.kernel import audit, clock
 from app.kernel.errors import Conflict, InvalidInput, NotFound
-from billing.correcting import creditable
-from billing.models import Invoice, InvoiceShare, RedLetter, RedRequest, TaxInvoice
+from billing.correcting import creditable, stands
+from billing.models import CorrectedNumber, Invoice, InvoiceShare, RedLetter, RedRequest, TaxInvoice
 from billing.rules.red_letter import OPEN, RedState
 from billing.rules.tax_invoice import TaxInvoiceKind, e_invoice_number
 
@@ -41,7 +41,7 @@ def record_tax_invoice(
     if buyer_id not in {one.id for one in buyers_of(session, invoice)}:
         raise Conflict("这张结算单不由该单位付款，请选择付款方。")
     if any(one.buyer_id == buyer_id for one in live_tax_invoices(session, invoice_id)):
-        raise Conflict("已登记过这个付款方的数电票；填错时请先撤销原登记。")
+        raise Conflict("已登记过这个付款方的数电票；号码填错请更正，要重开请先整张红冲。")
     row = TaxInvoice(
         invoice_id=invoice_id,
         buyer_id=buyer_id,
@@ -59,8 +59,13 @@ def record_tax_invoice(
     return row
 
 
-def withdraw_tax_invoice(session: Session, tax_invoice_id: int, *, by: int, at: datetime) -> TaxInvoice:
-    """Take back a mistyped number. Errors: ``Conflict`` once a red letter stands against it or is asked for."""
+def withdraw_tax_invoice(session: Session, tax_invoice_id: int, *, reason: str, by: int, at: datetime) -> TaxInvoice:
+    """Take back what was recorded by mistake; the row stays with its number.
+
+    Errors: ``InvalidInput`` without a reason; ``Conflict`` once a red letter stands against it or is asked for.
+    """
+    if not reason.strip():
+        raise InvalidInput("请填写撤销登记的原因。", field="withdraw_reason")
     row = session.get(TaxInvoice, tax_invoice_id)
     if row is None:
         raise NotFound("没有这张数电票。")
@@ -71,6 +76,7 @@ def withdraw_tax_invoice(session: Session, tax_invoice_id: int, *, by: int, at: 
     bound = select(
         exists().where(
             RedRequest.invoice_id == row.invoice_id,
+            or_(RedRequest.tax_invoice_id.is_(None), RedRequest.tax_invoice_id == row.id),
             or_(RedRequest.state.in_(OPEN), RedRequest.state == RedState.ISSUED),
         )
     )
@@ -80,9 +86,44 @@ def withdraw_tax_invoice(session: Session, tax_invoice_id: int, *, by: int, at: 
     session.flush()
     audit.record(
         session, at=at, by=by, deed="tax_invoice_withdrawn", subject="invoice", subject_id=row.invoice_id,
-        number=row.number,
+        number=row.number, reason=reason.strip(),
     )  # fmt: skip
     return row
+
+
+def correct_number(
+    session: Session, document: TaxInvoice | RedLetter, *, number: str, reason: str, by: int, at: datetime
+) -> None:
+    """Correct a mistyped number of a tax invoice or red letter; what stood before is kept with the reason.
+
+    Errors: ``InvalidInput`` for a number that is none or is known, or no reason; ``Conflict`` for one withdrawn.
+    """
+    red = isinstance(document, RedLetter)
+    invoice_id = document.tax_invoice.invoice_id if isinstance(document, RedLetter) else document.invoice_id
+    creditable(session, invoice_id)
+    session.refresh(document)
+    if isinstance(document, TaxInvoice) and document.withdrawn_at is not None:
+        raise Conflict("这条登记已经撤销。")
+    digits = e_invoice_number(number, field="corrected_number")
+    if number_is_known(session, digits):
+        raise InvalidInput("这个号码已经登记过，请核对。", field="corrected_number")
+    if not reason.strip():
+        raise InvalidInput("请填写更正原因。", field="correction_reason")
+    before = document.number
+    session.add(
+        CorrectedNumber(
+            red_letter_id=document.id if red else None, tax_invoice_id=None if red else document.id, before=before,
+            after=digits, reason=reason.strip()[:300], corrected_by=by, corrected_at=at,
+        )
+    )  # fmt: skip
+    session.flush()
+    document.number = digits
+    session.flush()
+    session.expire(document, ["corrections"])
+    audit.record(
+        session, at=at, by=by, deed="number_corrected", subject="invoice", subject_id=invoice_id, before=before,
+        after=digits, reason=reason.strip(),
+    )  # fmt: skip
 
 
 def live_tax_invoices(session: Session, invoice_id: int) -> list[TaxInvoice]:
@@ -90,8 +131,8 @@ def live_tax_invoices(session: Session, invoice_id: int) -> list[TaxInvoice]:
     return list(
         session.scalars(
             select(TaxInvoice)
-            .where(TaxInvoice.invoice_id == invoice_id, TaxInvoice.withdrawn_at.is_(None))
-            .options(joinedload(TaxInvoice.buyer))
+            .where(TaxInvoice.invoice_id == invoice_id, *stands())
+            .options(joinedload(TaxInvoice.buyer), selectinload(TaxInvoice.corrections))
             .order_by(TaxInvoice.id)
         )
     )

@@ -1,20 +1,16 @@
 """Fill the tax bureau's own batch-import workbook, as the operator downloaded it, by the names of its columns.
 
-Nothing in the file is executed: macros, other formats, entities and archives that unpack to too much are refused.
 Columns and sheets that we do not know stay as they are.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -30,11 +26,10 @@ from billing.rules.tax_sheet import (
     head_row,
     item_row,
 )
+from billing.workbooks import open_workbook
 
-MOST_BYTES, MOST_UNPACKED, MOST_FILES = 3 << 20, 60 << 20, 400
 HEADER_WITHIN = 30
 """The header row is looked for in so many rows."""
-XLSX_MAIN = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 
 
 def fill(workbook: bytes, sheets: Sequence[TaxSheet]) -> bytes:
@@ -50,7 +45,7 @@ def fill(workbook: bytes, sheets: Sequence[TaxSheet]) -> bytes:
         raise Conflict("共 %(lines)s 行，税务系统一次最多导入 %(most)s 行，请分批选择。", lines=lines, most=MOST_LINES)
     heads: list[Mapping[StrEnum, str]] = [head_row(one) for one in sheets]
     items: list[Mapping[StrEnum, str]] = [item_row(one, line) for one in sheets for line in one.lines]
-    book = _opened(workbook)
+    book = open_workbook(workbook, formulas=True)
     places = [_place(book, name, columns) for name, columns in SHEETS]
     for place, rows in zip(places, (heads, items), strict=True):
         place.refuse_twice({row[Head.SERIAL] for row in rows})
@@ -102,46 +97,3 @@ def _place(book: Any, name: str, columns: type[StrEnum]) -> _Place:
         )
     top = list(sheet.iter_rows(min_row=1, max_row=HEADER_WITHIN, values_only=True))
     return _Place(sheet, find_header(top, columns, sheet=sheet.title))
-
-
-def _opened(workbook: bytes) -> Any:
-    _insist_harmless(workbook)
-    try:
-        with warnings.catch_warnings():
-            # Drop-down lists of newer Excel are dropped with a warning; the tax bureau checks the words itself.
-            warnings.simplefilter("ignore")
-            return openpyxl.load_workbook(io.BytesIO(workbook))
-    except Exception as error:
-        raise _unreadable() from error
-
-
-def _unreadable() -> InvalidInput:
-    return InvalidInput("这个文件打不开。请上传电子税务局下载的 .xlsx 模板，不要另存为其他格式。", field="workbook")
-
-
-def _insist_harmless(workbook: bytes) -> None:
-    if len(workbook) > MOST_BYTES:
-        raise InvalidInput("文件超过 3 MB，不是空白模板。请重新下载模板再上传。", field="workbook")
-    try:
-        with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
-            parts = archive.infolist()
-            if len(parts) > MOST_FILES or sum(part.file_size for part in parts) > MOST_UNPACKED:
-                raise InvalidInput("文件解开后过大，已拒绝。请重新下载模板再上传。", field="workbook")
-            if any(part.filename.lower().endswith(("vbaproject.bin", ".exe", ".dll")) for part in parts):
-                raise InvalidInput("文件带有宏，已拒绝。请上传不带宏的 .xlsx 模板。", field="workbook")
-            kinds = archive.read("[Content_Types].xml")
-            if b"macroEnabled" in kinds:
-                raise InvalidInput("文件带有宏，已拒绝。请上传不带宏的 .xlsx 模板。", field="workbook")
-            if XLSX_MAIN not in kinds:
-                raise _unreadable()
-            for part in parts:
-                if part.filename.lower().endswith((".xml", ".rels", ".vml")):
-                    _insist_plain(archive.read(part))
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise _unreadable() from error
-
-
-def _insist_plain(xml: bytes) -> None:
-    """No document type, so no entities; only UTF-8, so that none can hide."""
-    if xml[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in xml[:64] or b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
-        raise InvalidInput("文件内容不是普通的 Excel 模板，已拒绝。", field="workbook")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +23,10 @@ class Press:
         self._template = TEMPLATES / template
         self._one_at_a_time = threading.Lock()
 
-    def printed(self, told: dict[str, Any]) -> bytes:
-        data = json.dumps(told, ensure_ascii=False)
+    def printed(self, told_text: str) -> bytes:
+        """The document that says what this JSON tells."""
         with self._one_at_a_time:
-            return bytes(self._compiler.compile(format="pdf", sys_inputs={"data": data}))
+            return bytes(self._compiler.compile(format="pdf", sys_inputs={"data": told_text}))
 
     @cached_property
     def _compiler(self) -> Any:

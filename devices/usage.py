@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, SelectBase, Text, and_, cast, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    SelectBase,
+    Text,
+    and_,
+    cast,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.booking.slots import booked_slots
 from app.kernel.interval import Interval
@@ -156,23 +170,55 @@ def finished_usage(
     *,
     until: datetime,
     settled: SelectBase | None = None,
-    under_way: Select[int] | None = None,
+    among: Collection[int] | None = None,
     limit: int = 1000,
 ) -> list[Usage]:
     """Sessions that ended by ``until``, oldest first, but those that are ``settled`` as they now stand.
 
-    Shape: ``settled`` selects (usage_session_id, fingerprint); ``under_way`` reservations whose sessions wait.
+    Shape: ``settled`` selects (usage_session_id, fingerprint); ``among`` are ids of which the others are left out.
     """
     wanted = usages(UsageSession.ended_at <= until, ~UsageSession.open)
-    if under_way is not None:
-        wanted = wanted.where(or_(UsageSession.reservation_id.is_(None), UsageSession.reservation_id.not_in(under_way)))
+    if among is not None:
+        wanted = wanted.where(UsageSession.id.in_(among))
     if settled is not None:
-        known = settled.subquery()
-        session_id, fingerprint = known.c
-        wanted = wanted.outerjoin(
-            known, and_(session_id == UsageSession.id, fingerprint == UsageSession.fingerprint)
-        ).where(session_id.is_(None))
+        wanted = wanted.where(~_is_in(settled))
     return _told(session, wanted.order_by(UsageSession.ended_at, UsageSession.id).limit(limit))
+
+
+def complete_usage(session_id: ColumnElement[int] | Any, *, until: datetime, under_way: Select[int]) -> FromClause:
+    """To be joined to a list of ids: the session with that id once its use is complete.
+
+    It ended by ``until``, as did all use of its reservation, and the reservation is not ``under_way``. Each is
+    asked for by its key, however much use there is beside it.
+    """
+    other, waits = aliased(UsageSession), under_way.subquery()
+    return (
+        select(UsageSession.id)
+        .where(
+            UsageSession.id == session_id,
+            UsageSession.ended_at <= until,
+            ~UsageSession.open,
+            ~exists().where(waits.c[0] == UsageSession.reservation_id),
+            ~exists().where(other.reservation_id == UsageSession.reservation_id, other.open),
+        )
+        .limit(1)  # with this the planner asks the index row by row; without it it may read the whole history
+        .lateral()
+    )
+
+
+def ended_sessions(*, settled: SelectBase) -> Select[int, int, datetime]:
+    """(id, equipment_id, ended_at) of ended sessions, but those that are ``settled`` as they now stand.
+
+    Shape: ``settled`` selects (usage_session_id, fingerprint).
+    """
+    return select(UsageSession.id, UsageSession.equipment_id, UsageSession.ended_at).where(
+        ~UsageSession.open, ~_is_in(settled)
+    )
+
+
+def _is_in(settled: SelectBase) -> ColumnElement[bool]:
+    session_id, fingerprint = settled.subquery().c
+    return exists().where(session_id == UsageSession.id, fingerprint == UsageSession.fingerprint)
 
 
 def usage(session: Session, session_id: int) -> Usage | None:

@@ -20,7 +20,7 @@ from app.kernel.money import Money
 
 @dataclass(frozen=True, slots=True)
 class FeeDue:
-    """What a no-show costs. Told to billing, which charges it once per ``entry_id``."""
+    """What a no-show costs, nothing where the ladder asks none. Told to billing, once per ``entry_id``."""
 
     entry_id: int
     reservation_id: int
@@ -31,10 +31,10 @@ class FeeDue:
     fee: Money
 
 
-def fees_due(session: Session, *, at: datetime, charged: Select[Any] | None = None, limit: int = 200) -> list[FeeDue]:
-    """No-shows that cost a fee: they count by ``at``, their slot is over and went to nobody else, oldest first.
+def fees_due(session: Session, *, at: datetime, settled: Select[Any] | None = None, limit: int = 200) -> list[FeeDue]:
+    """No-shows to be settled: they count by ``at``, their slot is over and went to nobody else, oldest first.
 
-    Shape: ``charged`` selects the ids of entries that were charged already.
+    Shape: ``settled`` selects the ids of entries that need no other look.
     """
     mark_taken_over(session, since=at - timedelta(days=400))
     rows = session.execute(
@@ -48,7 +48,7 @@ def fees_due(session: Session, *, at: datetime, charged: Select[Any] | None = No
             ~ConductEntry.taken_over,
             func.upper(Reservation.during) <= at,
             Conduct.fee > Money(0),
-            *(() if charged is None else (ConductEntry.id.not_in(charged),)),
+            *(() if settled is None else (ConductEntry.id.not_in(settled),)),
         )
         .order_by(ConductEntry.effective_at, ConductEntry.id)
         .limit(limit)
@@ -58,18 +58,18 @@ def fees_due(session: Session, *, at: datetime, charged: Select[Any] | None = No
         known = standing(
             session, platform_id=entry.platform_id, organization_id=entry.organization_id, at=entry.effective_at
         )
-        if known is not None and known.rung in (Rung.FEE, Rung.BLOCK):
-            due.append(
-                FeeDue(
-                    entry.id,
-                    entry.reservation_id,
-                    entry.platform_id,
-                    entry.organization_id,
-                    equipment_id,
-                    entry.effective_at,
-                    conduct.fee,
-                )
+        costs = known is not None and known.rung in (Rung.FEE, Rung.BLOCK)
+        due.append(
+            FeeDue(
+                entry.id,
+                entry.reservation_id,
+                entry.platform_id,
+                entry.organization_id,
+                equipment_id,
+                entry.effective_at,
+                conduct.fee if costs else Money(0),
             )
+        )
     return due
 
 

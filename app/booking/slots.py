@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.booking.models import Reservation
@@ -101,6 +101,7 @@ def unused_reservations(
 
     O(reservations of this equipment within).
     """
+    (known,) = apart_from.subquery().c
     return list(
         session.scalars(
             select(Reservation.id)
@@ -113,7 +114,7 @@ def unused_reservations(
                     Reservation.state.in_({*AGREED, ReservationState.NO_SHOW})
                     & func.upper(Reservation.during).between(within.start, within.end),
                 ),
-                Reservation.id.not_in(apart_from),
+                ~exists().where(known == Reservation.id),
             )
             .order_by(func.lower(Reservation.during), Reservation.id)
             .limit(limit)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Platform, PlatformOperator, RelatedParty
@@ -36,21 +38,41 @@ def operator_of(session: Session, platform_id: int, *, on: date) -> Organization
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who runs a platform and who is close to those who do, since and until when."""
+
+    host_id: int
+    operators: tuple[tuple[int, Range[date]], ...]
+    related: tuple[tuple[int, date], ...]
+
+    def relation(self, organization_id: int, on: date) -> CustomerRelation:
+        """How a customer stands to the platform on that day (A04). Its own people's use is never revenue."""
+        if organization_id == self.host_id or any(
+            number == organization_id and days.contains(on) for number, days in self.operators
+        ):
+            return CustomerRelation.OWN_USE
+        near = any(number == organization_id and since <= on for number, since in self.related)
+        return CustomerRelation.RELATED_PARTY if near else CustomerRelation.EXTERNAL
+
+
+def standing_of(session: Session, platform_id: int) -> Standing:
+    """Read once for many customers and days: three queries."""
+    operators = session.execute(
+        select(PlatformOperator.organization_id, PlatformOperator.days).where(
+            PlatformOperator.platform_id == platform_id
+        )
+    )
+    related = session.execute(
+        select(RelatedParty.organization_id, RelatedParty.since).where(RelatedParty.platform_id == platform_id)
+    )
+    return Standing(
+        host_id=session.scalars(select(Platform.host_id).where(Platform.id == platform_id)).one(),
+        operators=tuple((number, days) for number, days in operators),
+        related=tuple((number, since) for number, since in related),
+    )
+
+
 def relation_of(session: Session, *, platform_id: int, organization_id: int, on: date) -> CustomerRelation:
-    """How a customer stands to a platform on that day (A04). The host's and the operator's own use is never revenue."""
-    operates = exists().where(
-        PlatformOperator.platform_id == platform_id,
-        PlatformOperator.organization_id == organization_id,
-        PlatformOperator.days.contains(on),
-    )
-    related = exists().where(
-        RelatedParty.platform_id == platform_id,
-        RelatedParty.organization_id == organization_id,
-        RelatedParty.since <= on,
-    )
-    own, near = session.execute(
-        select(or_(Platform.host_id == organization_id, operates), related).where(Platform.id == platform_id)
-    ).one()
-    if own:
-        return CustomerRelation.OWN_USE
-    return CustomerRelation.RELATED_PARTY if near else CustomerRelation.EXTERNAL
+    """How a customer stands to a platform on that day."""
+    return standing_of(session, platform_id).relation(organization_id, on)

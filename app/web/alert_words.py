@@ -113,7 +113,7 @@ def _doubtful(facts: dict[str, Any]) -> str:
 
 
 def _late(facts: dict[str, Any]) -> str:
-    return gettext("已开票的使用因“%(cause)s”会有不同结果。", cause=word_of(LateCause(facts["cause"])))
+    return gettext("已开具结算单的使用因“%(cause)s”会有不同结果。", cause=word_of(LateCause(facts["cause"])))
 
 
 def _command(facts: dict[str, Any]) -> str:

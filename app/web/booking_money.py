@@ -14,7 +14,7 @@ from app.kernel.errors import Conflict
 from app.kernel.money import Money
 from app.web.estimates import estimates
 from billing.ageing import overdue_of
-from billing.deposits import hold_for
+from billing.holding import hold_for
 
 
 def refuse_overdue(session: Session, equipment_id: int, organization_id: int, at: datetime) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from babel import Locale
+from babel.support import Translations
 from flask import Flask, has_request_context, request
-from flask_babel import Babel, force_locale, get_locale, gettext
+from flask_babel import Babel, force_locale, get_locale, get_translations, gettext
 from flask_login import current_user
 
 from app.identity.rules.language import Language
@@ -35,4 +38,17 @@ def in_language(language: Language, sentence: str) -> str:
 
 def register(app: Flask) -> None:
     Babel(app, locale_selector=chosen)
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda words: _words(get_locale()).ugettext(words),
+        ngettext=lambda one, many, count: _words(get_locale()).ungettext(one, many, count),
+        newstyle=True,
+    )
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = f"{app.root_path}/translations"
+
+
+@cache
+def _words(locale: Locale | None) -> Translations:
+    """The catalogue of the language that is spoken now. A list of fifty rows says several hundred words, and
+    Flask-Babel spells the locale out for each to find it.
+    """
+    return get_translations()

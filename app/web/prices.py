@@ -70,14 +70,15 @@ def _facts(terms: Terms) -> Iterator[tuple[str, str]]:
             f"{_weekdays(band.days)} {_clock(band.start)}–{_clock(band.end)} −{quantity(band.percent_off)} %",
         )
     if terms.setup_fee:
-        yield gettext("开机费"), f"{money(terms.setup_fee)} {gettext('每次')}"
+        yield gettext("开机费"), gettext("每次 %(amount)s", amount=money(terms.setup_fee))
     if terms.minimum_charge:
         yield gettext("最低收费"), money(terms.minimum_charge)
     if terms.free_quantity:
         yield gettext("免费数量"), f"{quantity(terms.free_quantity)} {unit}"
     if terms.increment_rounding is not Rounding.NONE:
         rounding = gettext("不足按一步计") if terms.increment_rounding is Rounding.UP else gettext("四舍五入到整步")
-        yield gettext("计费步长"), f"{terms.increment_minutes} {gettext('分钟')}，{rounding}"
+        step = gettext("%(minutes)s 分钟，%(rounding)s", minutes=terms.increment_minutes, rounding=rounding)
+        yield gettext("计费步长"), step
     if terms.lead_minutes or terms.post_minutes:
         yield (
             gettext("不计费的准备与收尾"),

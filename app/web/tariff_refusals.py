@@ -19,6 +19,8 @@ LABELS: dict[str, Any] = {
     "free_quantity": _l("免费数量"),
     "quantity_step": _l("数量进位到"),
     "vat_rate": _l("税率"),
+    "bands": _l("时段优惠"),
+    "increment_rounding": _l("取整"),
     "from": _l("时段的开始"),
     "to": _l("时段的结束"),
     "days": _l("时段的星期"),
@@ -52,6 +54,9 @@ SENTENCES: dict[str, Any] = {
     ),
     '%(where)s 应写成 HH:MM，例如 "08:30"。': _l("“%(label)s”应写成 08:30 这样的时间。"),
     "缺少 %(where)s，请补上。": _l("请填写“%(label)s”。"),
+    "%(where)s 应大于前一级的上限。": _l("“%(label)s”应大于前一档的上限。"),
+    "%(where)s 至少要有一级阶梯。": _l("请至少填写一档阶梯。"),
+    "只有人工（labour）附加费可以按小时计。": _l("只有人工费可以按小时计；其他种类请改选数量单位。"),
     "rate 与 tiers 须给出且只给出一个。": _l("请填写单价；用阶梯或套餐时，单价留空。"),
 }
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from billing.models.charge import Charge, Dispute, EarlierWord, ServiceSettlement, SettledSession, UseSettlement
+from billing.models.asset import Asset
+from billing.models.charge import (
+    Charge,
+    Dispute,
+    EarlierWord,
+    FeeSettlement,
+    ServiceSettlement,
+    SettledSession,
+    UnchargedSession,
+    UseSettlement,
+)
 from billing.models.close import LateRelease, PeriodClose
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
 from billing.models.money import (
     BankLine,
     BankStatement,
     BillingSettings,
+    ClosedBalance,
     DepositAccount,
     DepositHold,
     DepositMovement,
@@ -18,14 +29,17 @@ from billing.models.money import (
     PaymentTerm,
     UnpostedDocument,
 )
+from billing.models.policy import PolicyAnswer
 from billing.models.revenue import Assessment, Evaluation, Filing, RevenueEntry, UnrecognizedInvoice
 from billing.models.sharing import SharingAgreement, SharingLine, SharingParty, SharingProposal
 from billing.models.tariff import Tariff
 from billing.models.tax_invoice import (
     BuyerDetail,
+    CorrectedNumber,
     InvoiceDocument,
     InvoiceSetting,
     InvoiceShare,
+    InvoiceWords,
     PayerAgreement,
     RedLetter,
     RedRequest,
@@ -35,17 +49,21 @@ from billing.models.tax_invoice import (
 
 __all__ = [
     "Assessment",
+    "Asset",
     "BankLine",
     "BankStatement",
     "BillingSettings",
     "BuyerDetail",
     "Charge",
+    "ClosedBalance",
+    "CorrectedNumber",
     "DepositAccount",
     "DepositHold",
     "DepositMovement",
     "Dispute",
     "EarlierWord",
     "Evaluation",
+    "FeeSettlement",
     "Filing",
     "Invoice",
     "InvoiceCounter",
@@ -53,6 +71,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSetting",
     "InvoiceShare",
+    "InvoiceWords",
     "JournalEntry",
     "JournalPosting",
     "LateRelease",
@@ -60,6 +79,7 @@ __all__ = [
     "Payment",
     "PaymentTerm",
     "PeriodClose",
+    "PolicyAnswer",
     "RedLetter",
     "RedRequest",
     "RedRequestLine",
@@ -72,6 +92,7 @@ __all__ = [
     "SharingProposal",
     "Tariff",
     "TaxInvoice",
+    "UnchargedSession",
     "UnpostedDocument",
     "UnrecognizedInvoice",
     "UseSettlement",

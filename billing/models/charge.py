@@ -16,21 +16,24 @@ from app.identity.models import Organization
 from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
 from app.kernel.db import Model
 from app.kernel.money import Money
-from billing.rules.words import ChargeKind, ChargeState, RevenueCategory, SettlementStatus
+from billing.rules.words import ChargeKind, ChargeState, NoFee, RevenueCategory, SettlementStatus
 
 
 class Charge(Model):
     """One priced line of a case of use, or of the accepted quote of commissioned work, with what it was made from.
 
     That of use is derived again while its sessions change; fixed once ``state`` is invoiced.
-    ``usage_session_id`` is the run that its evidence starts from, if there was one.
+    ``usage_session_id`` is the run that its evidence starts from, if there was one. ``again_of_id`` is the charge of
+    which a credit note took back what is charged anew here.
     """
 
     __tablename__ = "charge"
     __table_args__ = (
         UniqueConstraint("use_settlement_id", "position"),
-        UniqueConstraint("quote_line_id"),
-        UniqueConstraint("conduct_entry_id"),
+        Index("uq_charge_quote_line_id", "quote_line_id", unique=True, postgresql_where=text("again_of_id IS NULL")),
+        Index(
+            "uq_charge_conduct_entry_id", "conduct_entry_id", unique=True, postgresql_where=text("again_of_id IS NULL")
+        ),
         CheckConstraint(
             "num_nonnulls(use_settlement_id, quote_line_id, conduct_entry_id) = 1"
             " AND (quote_line_id IS NULL) = (service_request_id IS NULL)"
@@ -53,6 +56,7 @@ class Charge(Model):
     service_request_id: Mapped[int | None] = mapped_column(ForeignKey("service_request.id"), index=True)
     quote_line_id: Mapped[int | None] = mapped_column(ForeignKey("quote_line.id"))
     conduct_entry_id: Mapped[int | None] = mapped_column(ForeignKey("conduct_entry.id"))
+    again_of_id: Mapped[int | None] = mapped_column(ForeignKey("charge.id"), index=True)
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     equipment_id: Mapped[int | None] = mapped_column(ForeignKey("equipment.id"))
@@ -105,6 +109,7 @@ class UseSettlement(Model):
             postgresql_where=text("status IN ('needs_review', 'refused')"),
         ),
         Index(None, "tariff_id", "organization_id", "used_from"),
+        Index(None, "tariff_id", "used_from"),
     )
 
     id: Mapped[int] = long_key()
@@ -123,6 +128,21 @@ class UseSettlement(Model):
     settled_at: Mapped[datetime] = mapped_column(UtcTime)
     equipment: Mapped[Equipment] = relationship()
     sessions: Mapped[list[SettledSession]] = relationship(order_by="SettledSession.usage_session_id")
+
+
+class UnchargedSession(Model):
+    """A usage session that charging has to look at: it ended or changed, or its settlement was taken back.
+
+    Noted by the database, so that nobody can forget it; noting it twice does no harm. What waits can be found
+    again at any time (:func:`billing.charging_queue.find_again`).
+    """
+
+    __tablename__ = "uncharged_session"
+    __table_args__ = (Index(None, "platform_id", "id"),)
+
+    id: Mapped[int] = long_key()
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), index=True)
 
 
 class SettledSession(Model):
@@ -190,4 +210,15 @@ class ServiceSettlement(Model):
 
     service_request_id: Mapped[int] = mapped_column(ForeignKey("service_request.id"), primary_key=True)
     charges: Mapped[int]
+    settled_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class FeeSettlement(Model):
+    """A missed slot that was looked at for charging. ``reason`` says why it costs nothing."""
+
+    __tablename__ = "fee_settlement"
+
+    conduct_entry_id: Mapped[int] = mapped_column(ForeignKey("conduct_entry.id"), primary_key=True)
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
+    reason: Mapped[NoFee | None] = mapped_column(word(NoFee))
     settled_at: Mapped[datetime] = mapped_column(UtcTime)

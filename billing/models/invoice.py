@@ -45,6 +45,7 @@ class Invoice(Model):
         CheckConstraint("(kind = 'credit_note') = (credits_id IS NOT NULL)", name="credit_note_names_invoice"),
         CheckConstraint("net_fen + tax_fen = gross_fen", name="gross_is_net_plus_tax"),
         Index(None, "platform_id", "issued_on"),
+        Index(None, "issued_on", "id"),
         Index(None, "organization_id", "issued_on"),
         Index(
             "uq_invoice_one_draft",

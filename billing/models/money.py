@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Platform
@@ -47,12 +47,16 @@ class PaymentTerm(Model):
 class Payment(Model):
     """Money for an invoice, tax included: received, or given back. Rows are only added.
 
-    A receipt is positive, its reversal is its mirror image and names it, a refund is negative.
+    A receipt is positive, a refund negative; a reversal is the mirror image of one of them and names it.
+    ``payer_id`` is whose share it is: the firm's, or that of another payer of the invoice.
     """
 
     __tablename__ = "payment"
     __table_args__ = (
-        CheckConstraint("(kind = 'receipt') = (amount_fen > 0) AND amount_fen <> 0", name="only_receipts_add"),
+        CheckConstraint(
+            "amount_fen <> 0 AND (kind = 'reversal' OR (kind = 'receipt') = (amount_fen > 0))",
+            name="kind_says_direction",
+        ),
         CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_receipt"),
         UniqueConstraint("reverses_id"),
         Index(None, "bank_line_id"),
@@ -60,6 +64,7 @@ class Payment(Model):
 
     id: Mapped[int] = primary_key()
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), index=True)
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     kind: Mapped[PaymentKind] = mapped_column(
         word(PaymentKind), default=PaymentKind.RECEIPT, server_default=PaymentKind.RECEIPT.value
     )
@@ -75,6 +80,7 @@ class Payment(Model):
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_at: Mapped[datetime] = mapped_column(UtcTime)
     invoice: Mapped[Invoice] = relationship()
+    payer: Mapped[Organization] = relationship()
 
 
 class DepositAccount(Model):
@@ -108,7 +114,8 @@ class DepositMovement(Model):
     __tablename__ = "deposit_movement"
     __table_args__ = (
         CheckConstraint(
-            "amount_fen <> 0 AND (kind IN ('top_up', 'overpayment', 'returned')) = (amount_fen > 0)",
+            "amount_fen <> 0"
+            " AND (kind = 'reversal' OR (kind IN ('top_up', 'overpayment', 'returned')) = (amount_fen > 0))",
             name="kind_says_direction",
         ),
         CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_movement"),
@@ -207,14 +214,19 @@ class UnpostedDocument(Model):
 
 
 class JournalEntry(Model):
-    """One deed in the books. ``document`` names what it is about, as ``invoice:12``, and is booked once."""
+    """One deed in the books. ``document`` names what it is about, as ``invoice:12``, and is booked once.
+
+    ``value_on`` is the day of the deed. The database books it on that day, or on the first day after the months
+    that are closed (docs/decisions/0010).
+    """
 
     __tablename__ = "journal_entry"
     __table_args__ = (UniqueConstraint("document"), Index(None, "platform_id", "booked_on"))
 
     id: Mapped[int] = long_key()
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
-    booked_on: Mapped[date]
+    value_on: Mapped[date]
+    booked_on: Mapped[date] = mapped_column(server_default=FetchedValue())
     kind: Mapped[EntryKind] = mapped_column(word(EntryKind))
     document: Mapped[str] = mapped_column(SHORT)
     label: Mapped[str] = mapped_column(LINE)
@@ -244,6 +256,17 @@ class JournalPosting(Model):
     amount_fen: Mapped[Money] = mapped_column(Fen)
     entry: Mapped[JournalEntry] = relationship(back_populates="postings")
     organization: Mapped[Organization | None] = relationship()
+
+
+class ClosedBalance(Model):
+    """What an account of a platform stood at when a month was closed: debit positive. Only added to."""
+
+    __tablename__ = "closed_balance"
+
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[Account] = mapped_column(word(Account), primary_key=True)
+    balance_fen: Mapped[Money] = mapped_column(Fen)
 
 
 Index(

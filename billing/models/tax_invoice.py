@@ -1,12 +1,13 @@
-"""Tax invoices and their red letters, who pays what of an invoice, and the documents as they were first made."""
+"""Tax invoices and their red letters, who pays what of an invoice, and what its document says."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.identity.models import Organization
@@ -31,6 +32,18 @@ class InvoiceDocument(Model):
     told: Mapped[str] = mapped_column(Text)
     pdf: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     made_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class InvoiceWords(Model):
+    """What names and settings said when an invoice was issued: all that its document prints beside its lines.
+
+    Only added to.
+    """
+
+    __tablename__ = "invoice_words"
+
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), primary_key=True)
+    words: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class InvoiceSetting(Model):
@@ -113,7 +126,11 @@ class InvoiceShare(Model):
 
 
 class TaxInvoice(Model):
-    """The e-invoice that stands for an invoice; one live for each who pays. A mistyped one is withdrawn."""
+    """The e-invoice that stands for an invoice; one live for each who pays.
+
+    One that was recorded by mistake is withdrawn; one that a red letter took back whole, to be issued anew, is
+    replaced. A mistyped number is corrected, and :class:`CorrectedNumber` keeps what stood before.
+    """
 
     __tablename__ = "tax_invoice"
     __table_args__ = (
@@ -125,7 +142,7 @@ class TaxInvoice(Model):
             "invoice_id",
             "buyer_id",
             unique=True,
-            postgresql_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL AND replaced_at IS NULL"),
         ),
     )
 
@@ -139,16 +156,24 @@ class TaxInvoice(Model):
     recorded_at: Mapped[datetime] = mapped_column(UtcTime)
     withdrawn_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    replaced_at: Mapped[datetime | None] = mapped_column(UtcTime)
     invoice: Mapped[Invoice] = relationship()
     buyer: Mapped[Organization] = relationship()
+    corrections: Mapped[list[CorrectedNumber]] = relationship(order_by="CorrectedNumber.id")
 
 
 class RedRequest(Model):
-    """A wish to take back part of an invoice whose tax invoice is out. While it is open it holds its amounts."""
+    """A wish to take back part of an invoice whose tax invoice is out. While it is open it holds its amounts.
+
+    With ``bill_again`` what is taken back is charged anew. With ``tax_invoice_id`` the invoice is right and only that
+    tax invoice is taken back, whole, to be issued anew: it has no lines and comes to no credit note.
+    """
 
     __tablename__ = "red_request"
     __table_args__ = (
-        CheckConstraint("(state = 'issued') = (note_id IS NOT NULL)", name="issued_with_its_note"),
+        CheckConstraint(
+            "(state = 'issued' AND tax_invoice_id IS NULL) = (note_id IS NOT NULL)", name="issued_with_its_note"
+        ),
         CheckConstraint("(state IN ('requested', 'confirmed')) = (closed_at IS NULL)", name="open_or_closed"),
         CheckConstraint("confirmed_at IS NULL OR confirmed_at < confirm_by", name="confirmed_in_time"),
         UniqueConstraint("note_id"),
@@ -159,6 +184,8 @@ class RedRequest(Model):
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), index=True)
     reason: Mapped[RedReason] = mapped_column(word(RedReason))
     explanation: Mapped[str] = mapped_column(LINE, default="")
+    bill_again: Mapped[bool] = mapped_column(default=False, server_default="false")
+    tax_invoice_id: Mapped[int | None] = mapped_column(ForeignKey("tax_invoice.id"))
     state: Mapped[RedState] = mapped_column(word(RedState), default=RedState.REQUESTED)
     asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     asked_at: Mapped[datetime] = mapped_column(UtcTime)
@@ -169,6 +196,7 @@ class RedRequest(Model):
     note_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
     invoice: Mapped[Invoice] = relationship(foreign_keys=[invoice_id])
     note: Mapped[Invoice | None] = relationship(foreign_keys=[note_id])
+    tax_invoice: Mapped[TaxInvoice | None] = relationship()
     lines: Mapped[list[RedRequestLine]] = relationship(order_by="RedRequestLine.invoice_line_id")
     letters: Mapped[list[RedLetter]] = relationship(order_by="RedLetter.id")
 
@@ -186,7 +214,7 @@ class RedRequestLine(Model):
 
 
 class RedLetter(Model):
-    """The red e-invoice against one tax invoice of a request. Only added to."""
+    """The red e-invoice against one tax invoice of a request. Only a mistyped number is ever corrected."""
 
     __tablename__ = "red_letter"
     __table_args__ = (
@@ -203,3 +231,23 @@ class RedLetter(Model):
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_at: Mapped[datetime] = mapped_column(UtcTime)
     tax_invoice: Mapped[TaxInvoice] = relationship()
+    corrections: Mapped[list[CorrectedNumber]] = relationship(order_by="CorrectedNumber.id")
+
+
+class CorrectedNumber(Model):
+    """What a mistyped number was before it was corrected, and why. Only added to; no number changes without it."""
+
+    __tablename__ = "corrected_number"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(tax_invoice_id, red_letter_id) = 1", name="of_one_document"),
+        CheckConstraint("reason <> '' AND before <> after", name="says_why"),
+    )
+
+    id: Mapped[int] = primary_key()
+    tax_invoice_id: Mapped[int | None] = mapped_column(ForeignKey("tax_invoice.id"), index=True)
+    red_letter_id: Mapped[int | None] = mapped_column(ForeignKey("red_letter.id"), index=True)
+    before: Mapped[str] = mapped_column(NUMBER)
+    after: Mapped[str] = mapped_column(NUMBER)
+    reason: Mapped[str] = mapped_column(LINE)
+    corrected_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    corrected_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from billing.rules.entitlement import Entitlement
-from billing.rules.equipment import EquipmentCase, EquipmentProgramme, EquipmentYear
-from billing.rules.facts import Facts, Programme
+from billing.rules.equipment import EquipmentCase, EquipmentYear
+from billing.rules.facts import EquipmentProgramme, Facts, Programme
 from billing.rules.operating import OperatingYear, operating_years
 from billing.rules.policy import Policy, Settings
 from billing.rules.recognition import award_years

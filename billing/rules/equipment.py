@@ -10,16 +10,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from app.kernel.money import ZERO, Money, total
 from billing.rules.entitlement import Entitlement
-from billing.rules.facts import Asset, Facts, OtherGrant
+from billing.rules.facts import Asset, EquipmentProgramme, Facts, OtherGrant
 from billing.rules.grant import NoGrant
 from billing.rules.policy import Policy, Settings
 from billing.rules.recognition import Rank, rank_in
 
-EquipmentProgramme = Literal["P1", "P4"]
 KINDS: Mapping[EquipmentProgramme, frozenset[str]] = {
     "P1": frozenset({"equipment", "software"}),
     "P4": frozenset({"equipment", "facility"}),

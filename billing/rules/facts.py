@@ -12,6 +12,8 @@ from app.kernel.money import ZERO, Money
 from billing.rules.words import RevenueCategory
 
 Programme = Literal["P1", "P2", "P3", "P4"]
+EquipmentProgramme = Literal["P1", "P4"]
+AssetKind = Literal["equipment", "software", "facility"]
 RecognitionLevel = Literal["provincial", "national", "national_innovation_centre"]
 
 
@@ -119,7 +121,7 @@ class Asset:
     """A purchase. ``fiscal`` is the part of ``cost`` paid with fiscal money, on the same tax basis."""
 
     no: str
-    kind: Literal["equipment", "software", "facility"]
+    kind: AssetKind
     accepted_on: date
     paid_on: date
     cost: Money
@@ -127,14 +129,14 @@ class Asset:
     tax_rate: Decimal
     input_tax_creditable: bool
     fiscal: Money = ZERO
-    already_paid_under: Literal["P1", "P4"] | None = None
+    already_paid_under: EquipmentProgramme | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
     """A claim of assets under a programme; without ``on`` it is filed after each year concerned."""
 
-    programme: Literal["P1", "P4"]
+    programme: EquipmentProgramme
     asset_nos: tuple[str, ...]
     on: date | None = None
 

@@ -29,13 +29,16 @@ class EntryKind(StrEnum):
     RECEIPT = "receipt"
     RECEIPT_REVERSED = "receipt_reversed"
     REFUND = "refund"
+    REFUND_REVERSED = "refund_reversed"
     CREDIT_TO_DEPOSIT = "credit_to_deposit"
+    CREDIT_TO_DEPOSIT_REVERSED = "credit_to_deposit_reversed"
     OVERPAID_TO_DEPOSIT = "overpaid_to_deposit"
     TOP_UP = "top_up"
     TOP_UP_REVERSED = "top_up_reversed"
     SETTLED_FROM_DEPOSIT = "settled_from_deposit"
     SETTLEMENT_REVERSED = "settlement_reversed"
     DEPOSIT_REFUND = "deposit_refund"
+    DEPOSIT_REFUND_REVERSED = "deposit_refund_reversed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,10 @@ class Posting:
 Postings = tuple[Posting, ...]
 
 
-def received(amount: Money, organization_id: int, *, way: PaymentWay) -> Postings:
-    """Money for an invoice, from the bank or from the deposit. A negative amount is the mirror image."""
+def received(amount: Money, organization_id: int, *, way: PaymentWay, payer_id: int) -> Postings:
+    """Money for a firm's invoice, from the bank or from the payer's deposit. A negative amount is the mirror image."""
     source = Account.BANK if way is PaymentWay.BANK else Account.DEPOSIT
-    owner = None if source is Account.BANK else organization_id
+    owner = None if source is Account.BANK else payer_id
     return (
         Posting(source, amount, owner),
         Posting(Account.RECEIVABLE, -amount, organization_id),

@@ -36,6 +36,15 @@ class SettlementStatus(StrEnum):
     REFUSED = "refused"
 
 
+class NoFee(StrEnum):
+    """Why a missed slot costs nothing here: the ladder asks none, the platform's own, no price yet, its own rule."""
+
+    NOT_YET = "not_yet"
+    OWN_USE = "own_use"
+    NO_TARIFF = "no_tariff"
+    PRICED = "priced"
+
+
 class ChargeState(StrEnum):
     """``PROPOSED`` until an operator approves it; frozen with the invoice that takes it.
 
@@ -55,9 +64,12 @@ class InvoiceKind(StrEnum):
 
 
 class InvoiceState(StrEnum):
+    """``CREDITED`` once credit notes have taken back all of it, paid or not."""
+
     DRAFT = "draft"
     ISSUED = "issued"
     PAID = "paid"
+    CREDITED = "credited"
 
 
 class RevenueCategory(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from app.identity.rules.permission import Role
@@ -30,7 +30,7 @@ SESSIONS = text(
 SETTLEMENTS = text(
     "INSERT INTO use_settlement (usage_session_id, sequence, platform_id, equipment_id, organization_id, tariff_id,"
     " status, reason, facts, quantity, used_from, settled_at)"
-    " SELECT id, 0, :platform, equipment_id, organization_id, :tariff, 'priced', '', '{}', 2, started_at, :at"
+    " SELECT id, 0, :platform, equipment_id, organization_id, :tariff, 'priced', '', '{}', 0, started_at, :at"
     " FROM usage_session WHERE id > :after"
 )
 SETTLED = text(
@@ -67,13 +67,25 @@ class CloseWorld:
         self.firms = sorted(session.scalars(FIRMS, {"firms": firms, "at": at}))
 
     def add(self, session: Session, count: int, *, month: date, state: str = "approved", first: int = 0) -> None:
-        after = session.scalar(text("SELECT coalesce(max(id), 0) FROM usage_session"))
+        after = self.use(session, count, month=month, first=first)
+        self.charge(session, after=after, state=state)
+        session.execute(text("DELETE FROM uncharged_session"))  # charged behind charging's back
+        session.flush()
+
+    def use(self, session: Session, count: int, *, month: date, first: int = 0) -> int:
+        """Sessions alone. Returns the last id before them."""
+        after: int = session.scalar(text("SELECT coalesce(max(id), 0) FROM usage_session")) or 0
+        self._say(session, SESSIONS, begins=clock.local_midnight(month), first=first, last=first + count - 1)
+        return after
+
+    def charge(self, session: Session, *, after: int, state: str = "approved") -> None:
+        """Settlements and charges of the sessions after that id."""
+        for statement in (SETTLEMENTS, SETTLED, CHARGES):
+            self._say(session, statement, after=after, state=state)
+
+    def _say(self, session: Session, statement: TextClause, **given: object) -> None:
         told = {
             "platform": self.platform, "equipment": self.equipment, "tariff": self.tariff, "at": self.at,
-            "first_firm": self.firms[0], "firms": len(self.firms), "begins": clock.local_midnight(month),
-            "after": after, "state": state, "first": first, "last": first + count - 1,
+            "first_firm": self.firms[0], "firms": len(self.firms), **given,
         }  # fmt: skip
-        for statement in (SESSIONS, SETTLEMENTS, SETTLED, CHARGES):
-            named = {name for name in told if f":{name}" in statement.text}
-            session.execute(statement, {name: told[name] for name in named})
-        session.flush()
+        session.execute(statement, {name: told[name] for name in told if f":{name}" in statement.text})

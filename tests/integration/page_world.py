@@ -39,10 +39,21 @@ from billing.correcting import credit
 from billing.deposits import top_up
 from billing.invoicing import issue_month
 from billing.journal import post_documents
-from billing.models import BankLine, Charge, Evaluation, Invoice, JournalEntry, RedRequest, SharingProposal, TaxInvoice
+from billing.models import (
+    Asset,
+    BankLine,
+    Charge,
+    Evaluation,
+    Invoice,
+    JournalEntry,
+    RedLetter,
+    RedRequest,
+    SharingProposal,
+    TaxInvoice,
+)
 from billing.paying import record_payment, reverse_payment
 from billing.recognizing import recognize_revenue
-from billing.red_letters import close_red, request_red
+from billing.red_letters import close_red, confirm_red, record_red_number, request_red, request_reissue
 from billing.reviewing import approve
 from billing.rules.red_letter import RedReason, RedState
 from billing.rules.sharing import Part
@@ -100,6 +111,7 @@ class World:
     money: MoneyRows
     tax_invoice: TaxInvoice
     red_request: RedRequest
+    red_letter: RedLetter
     shares: SharingProposal
     long_work: LongWork
 
@@ -194,8 +206,16 @@ def build(session: Session) -> World:
     )
     session.add(late)
     tax_invoice, red_request = _taken_back(session, invoice, people["finance"], at=now)
+    red_letter = _issued_anew(session, invoice, people["finance"], at=now)
     money = _money(session, platform, firm, people["finance"], invoice)
     shares = _shared(session, platform, [operator, firm], people["finance"], at=now)
+    session.add(
+        Asset(
+            platform_id=platform.id, no="E-1", name="示例设备", kind="equipment", accepted_on=date(2026, 3, 2),
+            paid_on=date(2026, 2, 2), cost_fen=Money.of("100000"), cost_includes_tax=False, tax_rate=Decimal("0.13"),
+            input_tax_creditable=True, fiscal_fen=Money(0), recorded_by=people["finance"].id, recorded_at=now,
+        )
+    )  # fmt: skip
     long_work = ask(session, kind="", platform_id=platform.id, arguments={}, by=people["finance"].id, at=now)
     session.commit()
     return World(
@@ -219,6 +239,7 @@ def build(session: Session) -> World:
         money,
         tax_invoice,
         red_request,
+        red_letter,
         shares=shares,
         long_work=long_work,
     )
@@ -260,8 +281,24 @@ def _taken_back(session: Session, invoice: Invoice, by: Person, *, at: datetime)
     told = {"reason": RedReason.ISSUED_WRONGLY, "explanation": "示例", "by": by.id, "at": at}
     red_request = request_red(session, invoice.id, amounts=amounts, **told)
     close_red(session, red_request.id, to=RedState.WITHDRAWN, because="示例填错", by=by.id, at=at)
-    withdraw_tax_invoice(session, tax_invoice.id, by=by.id, at=at)
+    withdraw_tax_invoice(session, tax_invoice.id, reason="示例误记", by=by.id, at=at)
     return tax_invoice, red_request
+
+
+def _issued_anew(session: Session, invoice: Invoice, by: Person, *, at: datetime) -> RedLetter:
+    """The red letter that took back a tax invoice which was made out wrongly."""
+    given = {"by": by.id, "at": at}
+    wrong = record_tax_invoice(
+        session, invoice.id, buyer_id=invoice.organization_id, number="26350000000000000002",
+        kind=TaxInvoiceKind.ORDINARY, issued_on=clock.local_date(at), **given,
+    )  # fmt: skip
+    request = request_reissue(session, wrong.id, explanation="示例抬头有误", **given)
+    confirm_red(session, request.id, **given)
+    record_red_number(
+        session, request.id, tax_invoice_id=wrong.id, number="26350000000000000003",
+        issued_on=clock.local_date(at), **given,
+    )  # fmt: skip
+    return session.scalars(select(RedLetter)).one()
 
 
 def _money(session: Session, platform: Platform, firm: Organization, finance: Person, invoice: Invoice) -> MoneyRows:

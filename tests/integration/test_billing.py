@@ -297,5 +297,5 @@ def test_a_printed_credit_note_names_what_it_credits_and_why(session, world):
     )
     pages = PdfReader(io.BytesIO(invoice_pdf(note))).pages
     said = "".join("".join(page.extract_text() for page in pages).split())
-    for words in ("红字结算单", invoice.label, note.label, "示例更正", "负壹佰元整", "-100.00"):
+    for words in ("红字通知单", invoice.label, note.label, "示例更正", "负壹佰元整", "-100.00"):
         assert words in said

@@ -31,8 +31,8 @@ def bought(session) -> tuple[CloseWorld, Invoice]:
     for year in (2026, 2027):
         session.add(
             Payment(
-                invoice_id=invoices[0].id, paid_on=date(year, 2, 1), amount_fen=Money.of("1000.50"), reference="=1+1",
-                recorded_by=world.finance, recorded_at=AT,
+                invoice_id=invoices[0].id, payer_id=world.firms[0], paid_on=date(year, 2, 1),
+                amount_fen=Money.of("1000.50"), reference="=1+1", recorded_by=world.finance, recorded_at=AT,
             )
         )  # fmt: skip
     session.flush()
@@ -74,8 +74,21 @@ def test_the_workbook_has_numbers_dates_and_sums(session, bought):
     assert shown.sheetnames == ["汇总 Summary", "服务 Services", "结算单 Invoices", "付款 Payments"]
     invoices = shown["结算单 Invoices"]
     assert invoices["D2"].value.date() == one.invoices[0].issued_on
-    assert round(invoices["H4"].value * 100) == one.gross.fen
+    assert round(invoices["G4"].value * 100) == one.gross.fen
     assert shown["付款 Payments"]["D2"].value == "=1+1"  # text, not a formula
     written = openpyxl.load_workbook(io.BytesIO(content))
-    assert written["结算单 Invoices"]["H4"].value == "=SUM(H2:H3)"
+    assert written["结算单 Invoices"]["G4"].value == "=SUM(G2:G3)"
     assert written["付款 Payments"]["D2"].data_type == "s"
+
+
+def test_what_another_payer_paid_is_not_certified_as_the_firms_payment(session, bought):
+    world, invoice = bought
+    own = certificate_of(session, world.firms[0], 2026).paid
+    session.add(
+        Payment(
+            invoice_id=invoice.id, payer_id=world.firms[1], paid_on=date(2026, 3, 1), amount_fen=Money.of("5.00"),
+            recorded_by=world.finance, recorded_at=AT,
+        )
+    )  # fmt: skip
+    session.flush()
+    assert certificate_of(session, world.firms[0], 2026).paid == own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.booking.keeping import excuse
 from app.booking.lapsing import declare_no_shows
@@ -17,10 +17,11 @@ from app.kernel.clock import local_date
 from app.kernel.interval import Interval
 from app.kernel.money import Money
 from billing.assessing import facts_of
+from billing.charging import reconsider_problems
 from billing.charging_fees import charge_fees
 from billing.correcting import credit
 from billing.invoicing import issue_month
-from billing.models import Charge
+from billing.models import Charge, Tariff
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.words import ChargeKind
@@ -43,17 +44,20 @@ def missed(session):
     session.add(Conduct(platform_id=thing.platform_id, fee=FEE, block_from=9))
     session.flush()
     for number in (2, 5, 8):
-        start = NOW + number * DAY
-        reserve(
-            session,
-            equipment_id=thing.id,
-            when=Interval(start, start + HOUR),
-            organization_id=firm.id,
-            person_id=person.id,
-            at=NOW,
-        )
-        declare_no_shows(session, at=start + 2 * HOUR, limit=10, was_used=lambda ids: ())
+        miss(session, thing, firm, person, NOW + number * DAY)
     return thing, firm, person
+
+
+def miss(session, thing, firm, person, start) -> None:
+    reserve(
+        session,
+        equipment_id=thing.id,
+        when=Interval(start, start + HOUR),
+        organization_id=firm.id,
+        person_id=person.id,
+        at=NOW,
+    )
+    declare_no_shows(session, at=start + 2 * HOUR, limit=10, was_used=lambda ids: ())
 
 
 def entries(session) -> list[ConductEntry]:
@@ -61,7 +65,7 @@ def entries(session) -> list[ConductEntry]:
 
 
 def test_a_missed_slot_is_charged_once_and_says_why(session, missed):
-    assert [charge_fees(session, at=LATER) for _ in range(2)] == [2, 0]
+    assert [charge_fees(session, at=LATER) for _ in range(2)] == [3, 0]
     charges = session.scalars(select(Charge).order_by(Charge.served_at)).all()
     assert [one.conduct_entry_id for one in charges] == [one.id for one in entries(session)[1:]]
     assert {(one.kind, one.gross_fen) for one in charges} == {(ChargeKind.NO_SHOW, FEE)}
@@ -82,7 +86,23 @@ def test_own_use_is_never_charged(session, missed):
     thing, firm, _ = missed
     thing.platform.host_id = firm.id
     session.flush()
-    assert charge_fees(session, at=LATER) == 0
+    charge_fees(session, at=LATER)
+    assert session.scalars(select(Charge)).all() == []
+
+
+def test_slots_that_cost_nothing_yet_stand_in_nobody_s_way_and_are_charged_once_there_is_a_price(session, missed):
+    thing, firm, person = missed
+    dear = makers.equipment(session, of=thing.platform, check_in=True)
+    session.execute(delete(Tariff))
+    makers.tariff(session, of=dear)
+    for number in (11, 14):
+        miss(session, dear, firm, person, NOW + number * DAY)
+    assert [charge_fees(session, at=LATER, limit=3) for _ in range(3)] == [3, 2, 0]
+    assert {one.equipment_id for one in session.scalars(select(Charge))} == {dear.id}
+    makers.tariff(session, of=thing)
+    reconsider_problems(session, platform_id=thing.platform_id, at=LATER)
+    charge_fees(session, at=LATER)
+    assert len(session.scalars(select(Charge)).all()) == 4
 
 
 def test_a_fee_is_invoiced_recognized_and_told_apart_for_the_subsidy(session, missed):

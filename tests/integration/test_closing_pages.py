@@ -73,6 +73,17 @@ def test_a_month_is_closed_from_the_page_with_its_progress(app, session, world, 
     assert "hx-trigger" not in done
     assert client.get(f"/work/{row.long_work_id}").status_code == 200
     assert "已月结" in client.get("/closing", query_string=told).text
+    assert client.get("/ageing?format=xlsx").data[:2] == b"PK"
+    assert "示例企业" in client.get("/ageing?format=csv").text
+
+
+def test_a_month_of_which_nothing_is_left_to_invoice_is_closed_from_the_page_too(app, session, world, last_month):
+    before = month_back(last_month, 1)
+    client, told = signed_in(app, world.finance), {"month": f"{before:%Y-%m}", "platform_id": world.platform}
+    assert "不开具结算单" in client.get("/closing", query_string=told).text
+    assert client.post("/closing", data=told).status_code == 302
+    work_off(session)
+    assert session.scalars(select(PeriodClose.state)).one() is PeriodState.CLOSED
     session.expire_all()
     assert session.scalars(select(PeriodClose.state)).one() is PeriodState.CLOSED
 

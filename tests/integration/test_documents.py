@@ -19,8 +19,8 @@ from app.kernel.long_work import WorkState, advance, ask
 from app.kernel.money import Money
 from billing.correcting import credit
 from billing.documents import DepositUsed, invoice_pdf, used
-from billing.models import BuyerDetail, Charge, Invoice, InvoiceDocument, InvoiceLine
-from billing.payers import set_payers
+from billing.models import BillingSettings, BuyerDetail, Charge, Invoice, InvoiceDocument, InvoiceLine
+from billing.payers import set_details, set_payers
 from billing.printing import around, is_as_kept, kept_pdf, print_month
 from billing.rules.numerals import capital_numerals
 from billing.rules.payers import Part
@@ -109,6 +109,30 @@ def test_a_document_is_made_once_and_stays_though_names_change(session, world):
         session.rollback()
 
 
+def test_a_document_says_what_held_at_its_issue_whenever_it_is_first_asked_for(session, world):
+    payer = makers.organization(session, name="示例总公司", uscc="91350582TEXT202533")
+    parts = [Part(payer.id, Decimal(40)), Part(world.firm.id, Decimal(60), takes_remainder=True)]
+    given = {"platform_id": world.platform.id, "organization_id": world.firm.id, "by": world.by, "at": AT}
+    set_payers(session, parts=parts, since=JUNE, **given)
+    set_details(session, given={"contract_no": "示例合同-17"}, **given)
+    invoice = world.issued("100.00")
+    note = credit(session, invoice.id, amounts={invoice.lines[0].id: Money.of(10)}, reason="示例", by=world.by, at=AT)
+    session.commit()
+    first = [
+        (invoice_pdf(one, around(session, one)), statement_xlsx(one, around(session, one))) for one in (invoice, note)
+    ]
+    for body in (world.firm, world.operator, payer):
+        body.name, body.uscc = f"示例新名称 {body.id}", None
+    world.platform.code, world.platform.name_zh, world.platform.name_en = "new", "示例新平台", "Sample new platform"
+    world.platform.illustrative, world.equipment.code, world.finance.name = False, "NEW-1", "示例新人"
+    set_details(session, given={"contract_no": "示例合同-18"}, **given)
+    session.add(BillingSettings(platform_id=world.platform.id, dispute_days=30))
+    session.commit()
+    for one, (paper, sheet) in zip((invoice, note), first, strict=True):
+        assert kept_pdf(session, one, at=AT) == paper
+        assert statement_xlsx(one, around(session, one)) == sheet
+
+
 def test_two_who_ask_first_at_once_are_given_the_same(app, session, world):
     invoice_id = world.issued("100.00").id
     session.commit()
@@ -160,6 +184,7 @@ def test_the_excel_statement_has_real_numbers_and_sums_that_are_formulas_with_th
     values = openpyxl.load_workbook(io.BytesIO(made), data_only=True)["结算单"]
     formulas = openpyxl.load_workbook(io.BytesIO(made))["结算单"]
     first = next(row for row in range(1, 30) if values.cell(row, 1).value == 1)
+    assert values["C4"].value.date() == invoice.issued_on
     for offset, line in enumerate(invoice.lines):
         row = first + offset
         assert values.cell(row, 6).value == datetime(2026, 6, 10)  # noqa: DTZ001

@@ -18,9 +18,10 @@ from billing.ageing import open_invoices
 from billing.bank_import import confirm
 from billing.deposits import refund, reverse_movement, top_up
 from billing.models import BankLine, DepositAccount, Invoice, Payment
-from billing.paying import record_payment, reverse_payment, settle_from_deposits
+from billing.paying import record_payment, reverse_payment
+from billing.paying_from_deposits import settle_from_deposits
 from billing.rules.bank_statement import MOST_ROWS, read_statement
-from billing.rules.money_words import BankLineState
+from billing.rules.money_words import BankLineState, MovementKind
 from billing.rules.words import InvoiceState
 from tests.integration.money_world import AT, DAY, MoneyWorld
 from tests.integration.test_money_in import brought
@@ -128,10 +129,12 @@ def test_no_money_moves_on_a_day_to_come_and_a_file_has_an_end(session, world):
         read_statement(("日期,收入\n" + "2026-07-02,1\n" * MOST_ROWS).encode())
 
 
-def test_a_refund_that_never_left_is_put_in_again(session, world):
+def test_a_refund_that_never_left_is_taken_back_and_no_second_top_up_is_made_of_it(session, world):
     account = {"platform_id": world.platform.id, "organization_id": world.firm.id}
     given = {"paid_on": DAY, "reference": "", "by": world.by, "at": AT}
     movement = top_up(session, amount=Money.of(100), **account, **given)
     paid = refund(session, movement.account_id, amount=Money.of(30), **given)
-    with pytest.raises(Conflict, match="重新登记一笔充值"):
-        reverse_movement(session, paid.id, reason="示例", on=DAY, by=world.by, at=AT)
+    mirror = reverse_movement(session, paid.id, reason="示例：退款被银行退回", on=DAY, by=world.by, at=AT)
+    assert (mirror.kind, mirror.amount_fen) == (MovementKind.REVERSAL, Money.of(30))
+    with pytest.raises(Conflict, match="已经冲销"):
+        reverse_movement(session, paid.id, reason="再一次", on=DAY, by=world.by, at=AT)

@@ -14,11 +14,13 @@ from werkzeug.routing import Rule
 
 from app.booking.models import Reservation
 from app.identity.rules.permission import PUBLIC, Permission
+from app.kernel import clock
 from app.kernel.money import Money
 from app.web.access import load_actor
 from app.web.pages import SUBJECTS
 from app.web.pages.check_in import kiosk_token
 from app.web.river import evidence_path
+from billing.correcting import free_to_credit
 from billing.models import Charge, Invoice
 from billing.rules.words import ChargeState, InvoiceState
 from devices.usage import readings_of, usage
@@ -33,6 +35,8 @@ NAMED_BESIDE = {
     "review.issue", "tariffs.edit", "tariffs.preview", "tariffs.add", "invoice_files.prepare", "tax_invoices.usual",
     "closing.close", "closing.release", "sharing.record",
 }  # fmt: skip
+# These name a thing that is nobody's own.
+NOBODYS = {"policy.question"}
 # These answer a stranger, but with nothing of the world's: what they name is looked for in the stranger's own part.
 LOOKS_IN_OWN = {"review.approve", "check_in.machine", "check_in.power"}
 
@@ -98,6 +102,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "line_id": world.invoice.lines[0].id,
         "tax_invoice_id": world.tax_invoice.id,
         "red_id": world.red_request.id,
+        "red_letter_id": world.red_letter.id,
         "agreement_id": world.shares.agreement_id,
         "proposal_id": world.shares.id,
         "work_id": world.long_work.id,
@@ -116,6 +121,8 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "entry_id": world.entry.id,
         "waiting_id": world.waiting.id,
         "token": world.feed_token,
+        "number": "A02",
+        "asset_id": 1,
         "payment_id": world.money.payment_id,
         "account_id": world.money.account_id,
         "movement_id": world.money.movement_id,
@@ -185,7 +192,7 @@ def expected(app: Flask, world: World, rule: Rule, who: str | None) -> set[int]:
     if rule.endpoint == "long_work.work":
         return {200} if who in ("operator", "finance") else {404}
     names_a_thing = bool(rule.arguments) or rule.endpoint in NAMED_BESIDE
-    if who in STRANGERS and names_a_thing and rule.endpoint not in LOOKS_IN_OWN:
+    if who in STRANGERS and names_a_thing and rule.endpoint not in LOOKS_IN_OWN | NOBODYS:
         return {404}
     return {200, 302, 409, 422} if "POST" in rule.methods else {200}
 
@@ -230,6 +237,8 @@ def test_lists_show_a_stranger_nothing_of_ours(house, visit, who):
     for rule in page_rules(app, "GET"):
         if rule.arguments or app.view_functions[rule.endpoint].permission in PUBLIC:
             continue
+        if rule.endpoint == "assets.blank":
+            continue  # an empty table, zipped
         text = visit(who).get(address(app, world, rule)).text
         assert world.invoice.label not in text
         assert world.firm.name not in text
@@ -304,10 +313,21 @@ def test_a_payment_and_a_credit_note_are_recorded_from_the_page(app, session):
     assert client.post(f"{here}/credit", data={f"line_{line}": "1.00", "reason": ""}).status_code == 422
     assert client.post(f"{here}/credit", data={f"line_{line}": "1.00", "reason": "示例"}).status_code == 302
     due = world.invoice.gross_fen - Money(100) - Money(100)
-    assert client.post(f"{here}/payments", data={"amount": "99999999"}).status_code == 422
-    assert client.post(f"{here}/payments", data={"amount": str(due)}).status_code == 302
+    money = f"/payments{here}"
+    assert f'action="{money}"' in client.get(here).text
+    beyond = {"amount": str(due + Money(500)), "paid_on": f"{clock.local_date(clock.now())}"}
+    asked = client.post(money, data=beyond)
+    assert (asked.status_code, "其中 ¥5.00 转入预存款" in asked.text) == (422, True)
+    assert client.post(money, data={**beyond, "excess": "1"}).status_code == 302
     session.expire_all()
     assert session.get_one(Invoice, world.invoice.id).state is InvoiceState.PAID
+    rest = free_to_credit(session, session.get_one(Invoice, world.invoice.id))
+    whole = {f"line_{line_id}": str(amount) for line_id, amount in rest.items()}
+    assert client.post(f"{here}/credit", data={**whole, "reason": "示例", "bill_again": "1"}).status_code == 302
+    assert "已全部冲减" in client.get(here).text
+    assert world.invoice.label in client.get("/invoices?state=credited").text
+    again = session.scalars(select(Charge.state).where(Charge.again_of_id.is_not(None))).all()
+    assert set(again) == {ChargeState.PROPOSED}
 
 
 def test_the_evidence_path_leads_from_the_grant_to_the_readings(house, visit):

@@ -16,7 +16,7 @@ from billing.pricing import Subject, add_version, delete_version, earliest_day, 
 from billing.rules.pricing.terms import terms_of, terms_told
 from billing.rules.words import RevenueCategory
 from tests import makers
-from tests.integration.test_settling import AT, World
+from tests.integration.test_settling import AT, DAY, HOUR, World
 
 FROM = date(2026, 7, 10)
 
@@ -92,11 +92,23 @@ def test_what_last_month_would_have_cost_changes_nothing(session, world):
     subject = Subject(platform_id=world.platform.id, equipment_id=world.equipment.id)
     terms = terms_of(makers.terms(charge_mode="union", rate="100", setup_fee="0.00", minimum_charge="0.00"))
     found = what_if(session, subject, terms, local_month(2026, 6))
-    assert [(one.was, one.would_be) for one in found] == [
+    assert [(one.was, one.would_be) for one in found.cases] == [
         (Money.of(600), Money.of(300)),
         (Money.of(1200), Money.of(200)),
     ]
+    assert (found.count, found.step) == (2, 1)
     assert session.query(UseSettlement).count() == 2
+
+
+def test_of_very_many_cases_of_last_month_some_are_compared_and_it_says_how_many(session, world):
+    world.price()
+    for number in range(5):
+        world.ran(2 * number, 2 * number + 1)
+    world.settle()
+    subject = Subject(platform_id=world.platform.id, equipment_id=world.equipment.id)
+    found = what_if(session, subject, terms_of(makers.terms()), local_month(2026, 6), most=2)
+    assert (found.count, found.step) == (5, 3)
+    assert [one.settlement.used_from - DAY for one in found.cases] == [0 * HOUR, 6 * HOUR]
 
 
 RICH = {

@@ -166,9 +166,9 @@ def test_a_number_is_not_withdrawn_while_red_letters_rest_on_it(session, world):
     (row,) = live_tax_invoices(session, invoice.id)
     request = world.ask(invoice, "1.00")
     with pytest.raises(Conflict, match="红字"):
-        withdraw_tax_invoice(session, row.id, by=world.by, at=AT)
+        withdraw_tax_invoice(session, row.id, reason="示例误记", by=world.by, at=AT)
     close_red(session, request.id, to=RedState.WITHDRAWN, because="示例", by=world.by, at=AT)
-    withdraw_tax_invoice(session, row.id, by=world.by, at=AT)
+    withdraw_tax_invoice(session, row.id, reason="示例误记", by=world.by, at=AT)
     credit(session, invoice.id, amounts={invoice.lines[0].id: Money.of(100)}, reason="示例", by=world.by, at=AT)
 
 

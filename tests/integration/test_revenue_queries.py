@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 
 from app.catalogue.models import Recognition, RecognitionLevel
 from app.kernel.money import Money, total
-from billing.assessing import POLICY, facts_of, settings_in_force
+from billing.answering import POLICY, settings_in_force
+from billing.assessing import facts_of
 from billing.correcting import credit
 from billing.invoicing import issue_month
 from billing.models import Invoice, Payment, RevenueEntry
@@ -119,7 +120,7 @@ def test_every_reading_as_a_query_is_what_the_subsidys_rule_says(session, seed):
 
 def test_the_default_reading_reconciles_to_the_invoices_and_to_the_platforms_year(session):
     world = Earned(session, random.Random(7))
-    reading = reading_of(settings_in_force())
+    reading = reading_of(settings_in_force(session))
     asked = {"platform_ids": [world.platform], "reading": reading, "since": SINCE, "until": UNTIL}
     gross, net = session.execute(
         select(func.sum(RevenueEntry.net_fen + RevenueEntry.tax_fen), func.sum(RevenueEntry.net_fen))

@@ -8,9 +8,29 @@ from stdnum.cn import uscc
 from app.catalogue.models import Equipment, Platform
 from app.catalogue.seeding import load_catalogue, sample_uscc
 from app.demo import seed_demo
-from app.identity.models import Organization
+from app.identity.models import Notice, Organization
+from app.identity.rules.notice import NoticeKind
+from app.kernel.clock import local_date
+from app.kernel.money import ZERO
+from billing.ageing import open_invoices
 from billing.assessing import judge_platform
-from billing.models import Charge, Invoice, UseSettlement
+from billing.books import trial_balance
+from billing.models import (
+    BankLine,
+    Charge,
+    DepositAccount,
+    DepositMovement,
+    Dispute,
+    Invoice,
+    InvoiceShare,
+    Payment,
+    PeriodClose,
+    RedLetter,
+    UseSettlement,
+)
+from billing.rules.money_words import BankLineState, MovementKind
+from billing.rules.period import PeriodState
+from billing.rules.words import InvoiceKind
 from devices.models import UsageSession
 
 AT = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -40,8 +60,41 @@ def test_the_sample_world_flows_from_readings_to_a_subsidy_and_is_made_once(sess
     )
     assert used == booked > 50
     assert session.scalar(select(func.count()).select_from(UseSettlement).where(UseSettlement.status != "priced")) == 0
-    assert {one.value for one in session.scalars(select(Charge.state).distinct())} == {"proposed", "invoiced"}
+    assert {one.value for one in session.scalars(select(Charge.state).distinct())} == {
+        "proposed",
+        "disputed",
+        "invoiced",
+    }
     platform = session.scalars(select(Platform).where(Platform.code == "hx-textile")).one()
     _, judgement = judge_platform(session, platform.id)
     assert judgement.grants[-1].payable.amount.fen > 0
     assert session.scalar(select(func.count()).select_from(Invoice).where(Invoice.number.is_(None))) == 0
+    shows_money_in_every_state(session, AT)
+
+
+def test_the_sample_world_shows_as_much_in_the_first_days_of_a_month(session):
+    begun = datetime(2027, 1, 2, 4, tzinfo=UTC)
+    assert seed_demo(session, at=begun)
+    shows_money_in_every_state(session, begun)
+
+
+def shows_money_in_every_state(session, at):
+    def count(what, *where):
+        return session.scalar(select(func.count()).select_from(what).where(*where))
+
+    due = {one.invoice_id: one for one in open_invoices(session)}
+    paid = set(session.scalars(select(Payment.invoice_id)))
+    assert paid - due.keys(), "one is paid in full"
+    assert paid & due.keys(), "one in part"
+    assert count(DepositMovement, DepositMovement.kind == MovementKind.OVERPAYMENT) == 1
+    assert count(DepositMovement, DepositMovement.kind == MovementKind.TOP_UP) == 1
+    assert count(DepositAccount, DepositAccount.held_fen > ZERO) == 1
+    assert count(PeriodClose, PeriodClose.state == PeriodState.CLOSED) >= 1
+    assert any(one.due_on < local_date(at) for one in due.values()), "one is overdue"
+    assert count(Notice, Notice.kind == NoticeKind.PAYMENT) >= 1
+    assert count(Dispute, Dispute.answered_at.is_(None)) == 1
+    assert count(RedLetter) == count(Invoice, Invoice.kind == InvoiceKind.CREDIT_NOTE) == 1
+    assert count(BankLine, BankLine.state == BankLineState.OPEN) == 1
+    assert session.scalar(select(func.count(InvoiceShare.payer_id.distinct()))) == 2
+    for platform_id in session.scalars(select(Invoice.platform_id).distinct()):
+        assert trial_balance(session, platform_id, local_date(at)).total("closing") == ZERO

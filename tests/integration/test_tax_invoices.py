@@ -209,9 +209,9 @@ def test_a_number_is_recorded_once_withdrawn_and_recorded_again(session, world):
         recorded(world, other, number="1" * 20, issued_on=TODAY + timedelta(days=1))
     with pytest.raises(Conflict, match="付款"):
         recorded(world, other, number="1" * 20, buyer_id=world.operator.id)
-    withdraw_tax_invoice(session, row.id, by=world.by, at=AT)
+    withdraw_tax_invoice(session, row.id, reason="示例误记", by=world.by, at=AT)
     with pytest.raises(Conflict, match="已经撤销"):
-        withdraw_tax_invoice(session, row.id, by=world.by, at=AT)
+        withdraw_tax_invoice(session, row.id, reason="示例误记", by=world.by, at=AT)
     recorded(world, other)
     session.commit()
     for change in (

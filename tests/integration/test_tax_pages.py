@@ -12,13 +12,13 @@ from app.jobs import STEPS
 from app.kernel import clock
 from app.kernel.long_work import advance
 from app.kernel.money import Money
-from billing.models import Invoice, InvoiceDocument, RedRequest, TaxInvoice
+from billing.models import Invoice, InvoiceDocument, RedLetter, RedRequest, TaxInvoice
 from tests import makers
 from tests.integration import page_world
 from tests.integration.tax_template import rows_of, template
 from tests.integration.test_pages import client_of
 
-NUMBER, RED = "26350000001234567890", "26350000001234567891"
+NUMBER, RED, RIGHT = "26350000001234567890", "26350000001234567891", "26350000000000000888"
 
 
 @pytest.fixture
@@ -56,13 +56,42 @@ def test_a_tax_invoice_is_recorded_and_taken_back_by_a_red_letter_from_the_page(
     assert client.post(f"/red-requests/{request.id}/number", data={**told, "number": "1"}).status_code == 422
     assert client.post(f"/red-requests/{request.id}/number", data={**told, "number": RED}).status_code == 302
     session.expire_all()
+    letter = session.scalars(select(RedLetter).order_by(RedLetter.id.desc())).first()
+    right = {"corrected_number": RIGHT, "correction_reason": "示例抄错"}
+    assert client.post(f"/red-letters/{letter.id}/number", data={**right, "correction_reason": ""}).status_code == 422
+    assert client.post(f"/red-letters/{letter.id}/number", data=right).status_code == 302
+    session.expire_all()
+    page = client.get(here).text
+    for seen in (RIGHT, f"原登记 {RED}，示例抄错"):
+        assert seen in page
     note = session.get_one(Invoice, session.get_one(RedRequest, request.id).note_id)
     assert note.gross_fen == Money.of(-10)
     page = client_of(app, world, "manager").get(here).text
-    for seen in (NUMBER, RED, note.label, "红字已开具"):
+    for seen in (NUMBER, RIGHT, note.label, "红字已开具"):
         assert seen in page
     assert "tax-invoices" not in page
     assert 'lang="en"' in client_of(app, world, "manager", "en").get(here).text
+
+
+def test_a_wrong_tax_invoice_is_corrected_withdrawn_or_issued_anew_from_the_page(app, session, world):
+    client, here = client_of(app, world, "finance"), f"/invoices/{world.invoice.id}"
+    made_out = {"buyer_id": world.firm.id, "kind": "special"}
+    client.post(f"{here}/tax-invoices", data={"number": NUMBER, **made_out})
+    blue = session.scalars(select(TaxInvoice).where(TaxInvoice.number == NUMBER)).one()
+    told = {"corrected_number": RIGHT, "correction_reason": "示例抄错"}
+    assert client.post(f"/tax-invoices/{blue.id}/number", data={**told, "corrected_number": "1"}).status_code == 422
+    assert client.post(f"/tax-invoices/{blue.id}/number", data=told).status_code == 302
+    assert f"原登记 {NUMBER}，示例抄错" in client.get(here).text
+    assert client.post(f"/tax-invoices/{blue.id}/withdraw").status_code == 422
+    assert client.post(f"/tax-invoices/{blue.id}/reissue", data={"explanation": "示例抬头有误"}).status_code == 302
+    request = session.scalars(select(RedRequest).order_by(RedRequest.id.desc())).first()
+    client.post(f"/red-requests/{request.id}/confirm")
+    assert f"整张红冲 {RIGHT}" in client.get(here).text
+    done = client.post(f"/red-requests/{request.id}/number", data={"tax_invoice_id": blue.id, "number": RED})
+    assert "登记重新开具的数电票号码" in client.get(done.location).text
+    anew = RED[:-1] + "7"
+    assert client.post(f"{here}/tax-invoices", data={"number": anew, **made_out}).status_code == 302
+    assert f"撤销登记 {anew}" in client.get(here).text
 
 
 def test_the_tax_bureaus_workbook_is_filled_for_a_month_and_its_refusals_are_said(app, session, world):

@@ -60,6 +60,10 @@ class Permission(StrEnum):
     SEE_METERS = "see_meters"
     MANAGE_METERS = "manage_meters"
     SEE_SUBSIDY = "see_subsidy"
+    SEE_ASSETS = "see_assets"
+    MANAGE_ASSETS = "manage_assets"
+    SEE_POLICY = "see_policy"
+    ANSWER_POLICY = "answer_policy"
     SEE_CITY = "see_city"
     SEE_HEALTH = "see_health"
     SEE_AUDIT = "see_audit"
@@ -123,6 +127,12 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     },
     Permission.MANAGE_METERS: {Role.OPERATOR: _PLATFORMS},
     Permission.SEE_SUBSIDY: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.SEE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.MANAGE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SEE_POLICY: {
+        Role.OPERATOR: _ALL, Role.OPERATOR_FINANCE: _ALL, Role.OFFICIAL: _ALL, Role.ADMINISTRATOR: _ALL,
+    },
+    Permission.ANSWER_POLICY: {Role.ADMINISTRATOR: _ALL},
     Permission.SEE_CITY: {Role.OFFICIAL: _ALL},
     Permission.SEE_HEALTH: {Role.ADMINISTRATOR: _ALL},
     Permission.SEE_AUDIT: {Role.ADMINISTRATOR: _ALL},

@@ -42,7 +42,7 @@ def list_firms() -> Response | str:
     if form := wanted_file():
         columns: list[Column[FirmAge]] = [
             Column(gettext("客户"), lambda one: one.firm),
-            *(Column[FirmAge](str(word_of(bucket)), partial(_in_bucket, bucket), "money") for bucket in Bucket),
+            *(Column(str(word_of(bucket)), partial(_in_bucket, bucket), "money") for bucket in Bucket),
             Column(gettext("合计"), lambda one: one.total, "money"),
         ]
         return download("ageing", columns, firms, form=form, is_sample=lambda _: platform.illustrative)

@@ -17,7 +17,9 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
+from app.kernel.money import Money
 from app.web.access import bounds, requires
+from app.web.booked import with_booked_on
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import money, said
@@ -25,7 +27,7 @@ from app.web.forms import day_in, money_in
 from app.web.own_platforms import chosen_platform, own_platforms
 from app.web.paging import page_of, wanted_file
 from app.web.words import word_of
-from billing.deposits import refund, reverse_movement, top_up
+from billing.deposits import REVERSIBLE, refund, reverse_movement, top_up
 from billing.models import DepositAccount, DepositHold, DepositMovement
 from billing.rules.money_words import MovementKind
 from billing.rules.numerals import capital_numerals
@@ -72,7 +74,8 @@ def put_in() -> Response | tuple[Response | str, int]:
         )
     except Refusal as refusal:
         return _list(refusal=refusal), status_of(refusal)
-    flash(gettext("已登记充值 %(amount)s。", amount=money(amount)))
+    told = gettext("已登记充值 %(amount)s。", amount=money(amount))
+    flash(with_booked_on(db.session(), told, platform_id=platform_id, on=paid_on))
     return redirect(url_for(".account", account_id=account_id))
 
 
@@ -80,12 +83,13 @@ def put_in() -> Response | tuple[Response | str, int]:
 @requires(Permission.RECORD_PAYMENTS)
 def pay_back(account_id: int) -> Response | tuple[Response | str, int]:
     def deed(session: Session, by: int) -> str:
-        amount = money_in("amount")
-        refund(
-            session, account_id, amount=amount, paid_on=day_in("paid_on", clock.local_date(clock.now())),
-            reference=request.form.get("reference", "")[:300], by=by, at=clock.now(),
+        amount, paid_on = money_in("amount"), day_in("paid_on", clock.local_date(clock.now()))
+        movement = refund(
+            session, account_id, amount=amount, paid_on=paid_on, reference=request.form.get("reference", "")[:300],
+            by=by, at=clock.now(),
         )  # fmt: skip
-        return gettext("已登记退款 %(amount)s。", amount=money(amount))
+        told = gettext("已登记退款 %(amount)s。", amount=money(amount))
+        return with_booked_on(session, told, platform_id=movement.account.platform_id, on=paid_on)
 
     return _do(_visible(account_id, Permission.RECORD_PAYMENTS), deed)
 
@@ -100,7 +104,7 @@ def reverse(movement_id: int) -> Response | tuple[Response | str, int]:
             session, movement_id, reason=request.form.get("reason", "")[:300],
             on=clock.local_date(clock.now()), by=by, at=clock.now(),
         )  # fmt: skip
-        return gettext("已冲销 %(amount)s。", amount=money(-mirror.amount_fen))
+        return gettext("已冲销 %(amount)s。", amount=money(Money(abs(mirror.amount_fen.fen))))
 
     return _do(movement.account, deed)
 
@@ -230,7 +234,7 @@ def _page(one: DepositAccount, *, refusal: Refusal | None = None) -> Response | 
         account=one,
         page=page,
         reversed=set(session.scalars(_mirrored([row.id for row in page.rows]))),
-        reversible=(MovementKind.TOP_UP, MovementKind.OVERPAYMENT),
+        reversible=REVERSIBLE,
         holds=holds,
         may_manage=bounds(Permission.RECORD_PAYMENTS).allows(platform_id=one.platform_id)
         if current_user.may(Permission.RECORD_PAYMENTS)

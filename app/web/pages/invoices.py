@@ -17,20 +17,21 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import NotFound, Refusal
-from app.kernel.money import Money
+from app.kernel.money import ZERO, Money
 from app.web import river
 from app.web.access import Bounds, bounds, requires
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import money, said
-from app.web.forms import day_in, money_in, month_in
+from app.web.forms import money_in, month_in
 from app.web.paging import page_of, wanted_file
 from app.web.words import state_of
+from billing import money_settings
+from billing.ageing import due_on
 from billing.correcting import credit as issue_credit_note
 from billing.correcting import free_to_credit
-from billing.models import Invoice, InvoiceLine, TaxInvoice
+from billing.models import Invoice, InvoiceLine, RedRequest, TaxInvoice
 from billing.payers import shares_of
-from billing.paying import record_payment
 from billing.printing import around, kept_pdf
 from billing.red_letters import letters_wanted, red_requests_of
 from billing.rules.red_letter import RedReason, RedState
@@ -52,15 +53,10 @@ def list_invoices() -> Response | str:
     year = request.args.get("year", type=int)
     wanted = request.args.get("q", "").strip()
     chosen_month = month_in("month", clock.local_date(clock.now())) if request.args.get("month") else None
-    query = (
-        invoices_of()
-        .join(Platform, Platform.id == Invoice.platform_id)
-        .join(Organization, Organization.id == Invoice.organization_id)
-        .where(_within_bounds(bounds(Permission.SEE_INVOICES)), Invoice.state != InvoiceState.DRAFT)
-    )
+    query = invoices_of().where(_within_bounds(bounds(Permission.SEE_INVOICES)), Invoice.state != InvoiceState.DRAFT)
     if shown == "credit_note":
         query = query.where(Invoice.kind == InvoiceKind.CREDIT_NOTE)
-    elif shown in ("issued", "paid"):
+    elif shown in ("issued", "paid", "credited"):
         query = query.where(Invoice.state == InvoiceState(shown), Invoice.kind == InvoiceKind.INVOICE)
     if year:
         query = query.where(Invoice.year == year)
@@ -68,6 +64,8 @@ def list_invoices() -> Response | str:
         query = query.where(Invoice.month == chosen_month)
     if wanted:
         like = f"%{wanted}%"
+        query = query.join(Platform, Platform.id == Invoice.platform_id)
+        query = query.join(Organization, Organization.id == Invoice.organization_id)
         query = query.where(or_(Organization.name.ilike(like), Platform.name_zh.ilike(like), Platform.code.ilike(like)))
     if form := wanted_file():
         columns: list[Column[Invoice]] = [
@@ -78,21 +76,21 @@ def list_invoices() -> Response | str:
             Column(gettext("不含税"), lambda one: one.net_fen, "money"),
             Column(gettext("税额"), lambda one: one.tax_fen, "money"),
             Column(gettext("价税合计"), lambda one: one.gross_fen, "money"),
-            Column(gettext("状态"), lambda one: state_of(one.state).word),
+            Column(gettext("状态"), lambda one: state_of(_standing(one)).word),
         ]
         return download(
             "invoices", columns, db.session.scalars(query), form=form, is_sample=lambda one: one.platform.illustrative
         )
     found = query.with_only_columns(Invoice.gross_fen, maintain_column_froms=True).order_by(None).subquery()
     gross = db.session.scalar(select(func.sum(found.c.gross_fen)))
-    years = db.session.scalars(select(Invoice.year).where(Invoice.year.is_not(None)).distinct().order_by(Invoice.year))
+    first, last = db.session.execute(select(func.min(Invoice.issued_on), func.max(Invoice.issued_on))).one()
     return render_template(
         "invoices.html",
         page=page_of(db.session(), query),
         gross=gross,
         state_shown=shown,
         year=year,
-        years=years.all(),
+        years=range(first.year, last.year + 1) if first and last else (),
         q=wanted,
         month=chosen_month,
         may_issue=current_user.may(Permission.ISSUE_INVOICES),
@@ -140,33 +138,6 @@ def line(line_id: int) -> str:
     )
 
 
-@pages.post("/invoices/<int:invoice_id>/payments")
-@requires(Permission.RECORD_PAYMENTS)
-def pay(invoice_id: int) -> Response | tuple[str, int]:
-    visible(invoice_id, Permission.RECORD_PAYMENTS)
-    person_id, reference = current_user.id, request.form.get("reference", "")
-    try:
-        amount = money_in("amount")
-        paid_on = day_in("paid_on", clock.local_date(clock.now()))
-        in_transaction(
-            lambda session: (
-                record_payment(
-                    session,
-                    invoice_id,
-                    paid_on=paid_on,
-                    amount=amount,
-                    reference=reference,
-                    by=person_id,
-                    at=clock.now(),
-                ).id
-            )
-        )
-    except Refusal as refusal:
-        return page(visible(invoice_id, Permission.RECORD_PAYMENTS), refusal=refusal), status_of(refusal)
-    flash(gettext("已登记收款 %(amount)s。", amount=money(amount)))
-    return redirect(url_for(".invoice", invoice_id=invoice_id))
-
-
 @pages.post("/invoices/<int:invoice_id>/credit")
 @requires(Permission.ISSUE_INVOICES)
 def credit(invoice_id: int) -> Response | tuple[str, int]:
@@ -176,7 +147,15 @@ def credit(invoice_id: int) -> Response | tuple[str, int]:
         amounts: dict[int, Money] = {each.id: money_in(f"line_{each.id}") for each in one.lines}
         note_id = in_transaction(
             lambda session: (
-                issue_credit_note(session, invoice_id, amounts=amounts, reason=reason, by=person_id, at=clock.now()).id
+                issue_credit_note(
+                    session,
+                    invoice_id,
+                    amounts=amounts,
+                    reason=reason,
+                    by=person_id,
+                    at=clock.now(),
+                    bill_again="bill_again" in request.form,
+                ).id
             )
         )
     except Refusal as refusal:
@@ -237,16 +216,20 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         invoice=view.invoice,
         view=view,
         is_invoice=is_invoice,
-        may_pay=may(Permission.RECORD_PAYMENTS) and bool(view.due),
+        may_pay=may(Permission.RECORD_PAYMENTS) and view.due > ZERO,
         may_credit=may_issue and not tax_invoices and any(free.values()),
         may_ask_red=may_issue and bool(tax_invoices) and any(free.values()),
         may_issue=may_issue,
-        may_withdraw=may_issue and not any(each.state.open or each.state is RedState.ISSUED for each in requests),
+        may_withdraw=may_issue and not any(_binds(each) for each in requests),
+        may_reissue=may_issue and not any(each.state.open for each in requests),
         free=free,
         shares=shares_of(session, one.id),
         tax_invoices=tax_invoices,
         buyers=_without_tax_invoice(one, tax_invoices) if may_issue else [],
         settings=settings_of(session, one.platform_id),
+        due_on=due_on(session, one),
+        pay_to=money_settings.settings_of(session, one.platform_id).pay_to,
+        is_buyer=one.organization_id in bounds(Permission.SEE_INVOICES).organization_ids,
         tax_kinds=list(TaxInvoiceKind),
         red_reasons=list(RedReason),
         red_requests=[
@@ -256,6 +239,16 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         refused=sentence(refusal) if refusal is not None else "",
         errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},
     )
+
+
+def _standing(one: Invoice) -> InvoiceKind | InvoiceState:
+    """A credit note has no state of payment."""
+    return one.kind if one.kind is InvoiceKind.CREDIT_NOTE else one.state
+
+
+def _binds(one: RedRequest) -> bool:
+    """Whether red letters against the tax invoices that stand rest on it, or may."""
+    return one.state.open or (one.state is RedState.ISSUED and one.tax_invoice_id is None)
 
 
 def _without_tax_invoice(one: Invoice, recorded: Sequence[TaxInvoice]) -> list[Organization]:

@@ -77,6 +77,7 @@ def entries() -> Response | str:
     if form := wanted_file():
         columns: list[Column[JournalPosting]] = [
             Column(gettext("日期"), lambda one: one.entry.booked_on, "day"),
+            Column(gettext("业务日期"), lambda one: one.entry.value_on, "day"),
             Column(gettext("凭证号"), lambda one: f"记-{one.entry_id:06d}"),
             Column(gettext("摘要"), lambda one: f"{word_of(one.entry.kind)} {one.entry.label}"),
             Column(gettext("科目编码"), lambda one: CHART[one.account].code),

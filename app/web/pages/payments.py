@@ -18,8 +18,9 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
-from app.kernel.money import ZERO, Money
+from app.kernel.money import ZERO, Money, total
 from app.web.access import bounds, requires
+from app.web.booked import with_booked_on
 from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import money
@@ -27,14 +28,9 @@ from app.web.forms import day_in, money_in
 from app.web.paging import page_of, wanted_file
 from app.web.words import word_of
 from billing.models import DepositAccount, Invoice, Payment
-from billing.paying import (
-    amount_due,
-    due_column,
-    pay_from_deposit,
-    record_payment,
-    refund_overpaid,
-    reverse_payment,
-)
+from billing.payers import shares_of
+from billing.paying import amount_due, due_by_payer, due_column, record_payment, refund_overpaid, reverse_payment
+from billing.paying_from_deposits import pay_from_deposit, payable_from
 from billing.rules.money_words import PaymentKind, PaymentWay
 from billing.rules.words import InvoiceKind, InvoiceState
 
@@ -55,6 +51,7 @@ def list_payments() -> Response | str:
         .options(
             joinedload(Payment.invoice).joinedload(Invoice.platform),
             joinedload(Payment.invoice).joinedload(Invoice.organization),
+            joinedload(Payment.payer),
         )
         .order_by(Payment.paid_on.desc(), Payment.id.desc())
     )
@@ -69,6 +66,7 @@ def list_payments() -> Response | str:
         columns: list[Column[Payment]] = [
             Column(gettext("结算单"), lambda one: one.invoice.label),
             Column(gettext("客户"), lambda one: one.invoice.organization.name),
+            Column(gettext("付款方"), lambda one: one.payer.name),
             Column(gettext("日期"), lambda one: one.paid_on, "day"),
             Column(gettext("类别"), lambda one: word_of(one.kind)),
             Column(gettext("方式"), lambda one: word_of(one.way)),
@@ -105,12 +103,13 @@ def receive(invoice_id: int) -> Response | tuple[str, int]:
     """Record what came in; more than is due only where the person has said that the rest is a deposit."""
 
     def deed(session: Session, by: int) -> str:
-        amount = money_in("amount")
-        record_payment(
-            session, invoice_id, paid_on=day_in("paid_on"), amount=amount, reference=request.form.get("reference", ""),
-            by=by, at=clock.now(), excess_to_deposit="excess" in request.form,
+        amount, paid_on = money_in("amount"), day_in("paid_on")
+        payment = record_payment(
+            session, invoice_id, paid_on=paid_on, amount=amount, reference=request.form.get("reference", ""), by=by,
+            at=clock.now(), payer_id=request.form.get("payer_id", type=int), excess_to_deposit="excess" in request.form,
         )  # fmt: skip
-        return gettext("已登记收款 %(amount)s。", amount=money(amount))
+        told = gettext("已登记收款 %(amount)s。", amount=money(amount))
+        return with_booked_on(session, told, platform_id=payment.invoice.platform_id, on=paid_on)
 
     return _do(_visible(invoice_id), deed)
 
@@ -119,7 +118,10 @@ def receive(invoice_id: int) -> Response | tuple[str, int]:
 @requires(Permission.RECORD_PAYMENTS)
 def settle(invoice_id: int) -> Response | tuple[str, int]:
     def deed(session: Session, by: int) -> str:
-        paid = pay_from_deposit(session, invoice_id, on=clock.local_date(clock.now()), by=by, at=clock.now())
+        paid = pay_from_deposit(
+            session, invoice_id, on=clock.local_date(clock.now()), by=by, at=clock.now(),
+            payer_id=request.form.get("payer_id", type=int),
+        )  # fmt: skip
         return gettext("已用预存款支付 %(amount)s。", amount=money(paid.amount_fen))
 
     return _do(_visible(invoice_id), deed)
@@ -136,7 +138,7 @@ def refund(invoice_id: int) -> Response | tuple[str, int]:
             session, invoice_id, to=PaymentWay(way), on=clock.local_date(clock.now()),
             reference=request.form.get("reference", ""), by=by, at=clock.now(),
         )  # fmt: skip
-        return gettext("已退还多收的 %(amount)s。", amount=money(-paid.amount_fen))
+        return gettext("已退还多收的 %(amount)s。", amount=money(-total([one.amount_fen for one in paid])))
 
     return _do(_visible(invoice_id), deed)
 
@@ -153,6 +155,8 @@ def reverse(payment_id: int) -> Response | tuple[str, int]:
             session, payment_id, reason=request.form.get("reason", "")[:300],
             on=clock.local_date(clock.now()), by=by, at=clock.now(),
         )  # fmt: skip
+        if mirror.amount_fen > ZERO:
+            return gettext("已冲销退款 %(amount)s。", amount=money(mirror.amount_fen))
         return gettext("已冲销收款 %(amount)s，结算单恢复为待付款。", amount=money(-mirror.amount_fen))
 
     return _do(_visible(payment.invoice_id), deed)
@@ -181,11 +185,13 @@ def _page(one: Invoice, *, refusal: Refusal | None = None) -> str:
     session = db.session()
     payments = session.scalars(select(Payment).where(Payment.invoice_id == one.id).order_by(Payment.id)).all()
     due = amount_due(session, one)
-    account = session.scalar(
-        select(DepositAccount).where(
-            DepositAccount.platform_id == one.platform_id, DepositAccount.organization_id == one.organization_id
-        )
-    )
+    payers = due_by_payer(session, one)
+    accounts = session.scalars(
+        select(DepositAccount)
+        .where(DepositAccount.platform_id == one.platform_id, DepositAccount.organization_id.in_(payers))
+        .options(joinedload(DepositAccount.organization))
+        .order_by(DepositAccount.id)
+    ).all()
     return render_template(
         "payment.html",
         invoice=one,
@@ -194,8 +200,9 @@ def _page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         overpaid=-due if due < ZERO else ZERO,
         payments=payments,
         reversed={row.reverses_id for row in payments},
-        account=account,
-        from_deposit=min(due, account.available) if account is not None and due > ZERO else ZERO,
+        shares=shares_of(session, one.id),
+        payer=session.get(Organization, request.form.get("payer_id", type=int) or one.organization_id),
+        accounts=[(account, payable_from(session, one, account)) for account in accounts],
         today=clock.local_date(clock.now()),
         refused=sentence(refusal) if refusal is not None else "",
         errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},

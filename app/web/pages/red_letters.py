@@ -20,9 +20,10 @@ from app.web.errors import status_of
 from app.web.formats import moment, money
 from app.web.forms import day_in, money_in, number_in
 from app.web.pages.invoices import page, visible
-from billing.models import Invoice, RedRequest
+from billing.models import Invoice, RedLetter, RedRequest
 from billing.red_letters import close_red, confirm_red, record_red_number, request_red
 from billing.rules.red_letter import RedReason, RedState
+from billing.tax_invoices import correct_number
 
 pages = Blueprint("red_letters", __name__)
 
@@ -44,10 +45,11 @@ def ask(invoice_id: int) -> Response | tuple[str, int]:
             explanation=explanation,
             by=person_id,
             at=clock.now(),
+            bill_again="bill_again" in request.form,
         )
         return gettext("已申请红字发票，请在 %(until)s 前完成确认。", until=moment(made.confirm_by))
 
-    return _done(invoice_id, work)
+    return done(invoice_id, work)
 
 
 @pages.post("/red-requests/<int:red_id>/confirm")
@@ -59,7 +61,7 @@ def confirm(red_id: int) -> Response | tuple[str, int]:
         confirm_red(session, red_id, by=person_id, at=clock.now())
         return gettext("已记为确认，请登记红字发票号码。")
 
-    return _done(invoice_id, work)
+    return done(invoice_id, work)
 
 
 @pages.post("/red-requests/<int:red_id>/close")
@@ -73,7 +75,7 @@ def close(red_id: int) -> Response | tuple[str, int]:
         close_red(session, red_id, to=to, because=because, by=person_id, at=clock.now())
         return gettext("红字申请已结束，占用的金额已释放。")
 
-    return _done(invoice_id, work)
+    return done(invoice_id, work)
 
 
 @pages.post("/red-requests/<int:red_id>/number")
@@ -91,14 +93,41 @@ def number(red_id: int) -> Response | tuple[str, int]:
             by=person_id,
             at=clock.now(),
         )
+        if note is None and session.get_one(RedRequest, red_id).state is RedState.ISSUED:
+            return gettext("原数电票已红冲，请登记重新开具的数电票号码。")
         if note is None:
             return gettext("已登记，请继续登记其余红字发票号码。")
         return gettext("已开具红字通知单 %(label)s，%(amount)s。", label=note.label, amount=money(note.gross_fen))
 
-    return _done(invoice_id, work)
+    return done(invoice_id, work)
 
 
-def _done(invoice_id: int, work: Callable[[Session], str]) -> Response | tuple[str, int]:
+@pages.post("/red-letters/<int:red_letter_id>/number")
+@requires(Permission.ISSUE_INVOICES)
+def correct(red_letter_id: int) -> Response | tuple[str, int]:
+    """Correct a mistyped number; the old one stays with the reason."""
+    row = db.session.get(RedLetter, red_letter_id)
+    if row is None:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    invoice_id, person_id = _invoice_of(row.red_request_id), current_user.id
+
+    def work(session: Session) -> str:
+        letter = session.get_one(RedLetter, red_letter_id)
+        correct_number(session, letter, **corrected(), by=person_id, at=clock.now())
+        return gettext("已更正号码为 %(number)s，原号码已留存。", number=letter.number)
+
+    return done(invoice_id, work)
+
+
+def corrected() -> dict[str, str]:
+    """The right number and why, as they were typed."""
+    return {
+        "number": request.form.get("corrected_number", ""),
+        "reason": request.form.get("correction_reason", ""),
+    }
+
+
+def done(invoice_id: int, work: Callable[[Session], str]) -> Response | tuple[str, int]:
     """Do it and say so on the invoice, or say there why not."""
     try:
         said = in_transaction(work)

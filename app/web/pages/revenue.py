@@ -19,7 +19,7 @@ from app.web.exports import Column, download
 from app.web.own_platforms import own_platforms
 from app.web.paging import page_of_list, wanted_file
 from app.web.words import word_of
-from billing.assessing import POLICY, settings_in_force
+from billing.answering import POLICY, settings_in_force
 from billing.revenue_queries import Basis, Dimension, RevenueRow, reading_of, revenue_by
 from billing.rules.policy import Settings
 from billing.rules.revenue import Exclusion
@@ -113,7 +113,7 @@ def _settings() -> Settings:
     for key, (name, known) in chosen.items():
         if (value := request.args.get(name, "")) in known:
             given[key] = value
-    return POLICY.settings_with(given) if given else settings_in_force()
+    return POLICY.settings_with(given) if given else settings_in_force(db.session())
 
 
 def _one_of(words: type[Dimension], name: str, default: Dimension) -> Dimension:

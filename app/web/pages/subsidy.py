@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext
@@ -22,13 +21,15 @@ from app.web.access import bounds, requires
 from app.web.exports import Column, download
 from app.web.formats import is_english
 from app.web.pages.platforms import platform_by
+from app.web.pages.policy import plain_answer
 from app.web.paging import wanted_file
 from app.web.river import evidence_path
 from app.web.words import word_of
-from billing.assessing import POLICY, facts_of, settings_in_force
+from billing.answering import POLICY, settings_if, settings_in_force
+from billing.assessing import facts_of
 from billing.models import Assessment
 from billing.rules.operating_steps import EXCLUDED
-from billing.rules.policy import Setting
+from billing.rules.policy import Setting, SettingValue
 from billing.rules.revenue import Entry, Exclusion
 from billing.rules.subsidy import assess
 from billing.statements import PlatformYear, platform_year
@@ -144,20 +145,14 @@ def otherwise(code: str, year: int) -> str:
     platform, told = _year(code, year)
     payable = told.grant.payable.amount if told.grant else ZERO
     facts = facts_of(db.session(), platform.id)
+    now = settings_in_force(db.session()).values
     changes: list[tuple[Setting, str, Money]] = []
     for setting in POLICY.settings:
-        for key, overrides in _alternatives(setting):
-            judged = assess(facts, POLICY.settings_with({setting.key: overrides}), POLICY)
+        for key, other_answer in _alternatives(setting, now[setting.key]):
+            judged = assess(facts, settings_if(db.session(), setting.key, other_answer), POLICY)
             other = next((g.payable.amount for g in judged.grants if (g.year, g.programme) == (year, "P2")), ZERO)
             changes.append((setting, key, other - payable))
     return render_template("subsidy_readings.html", platform=platform, year=year, payable=payable, changes=changes)
-
-
-@pages.get("/subsidy/settings")
-@requires(Permission.SEE_SUBSIDY)
-def settings() -> str:
-    """The open questions A01–A38 of the policy, how they are answered and how else they could be."""
-    return render_template("subsidy_settings.html", policy=POLICY, settings=settings_in_force(), plain=plain_answer)
 
 
 def latest_assessments(platform_ids: Sequence[int]) -> dict[int, Assessment]:
@@ -179,35 +174,23 @@ def exclusion(reason: Exclusion | None) -> str:
     return english if is_english() else chinese
 
 
-def plain_answer(value: Any) -> str:
-    """An answer to an open question as one line."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} = {plain_answer(part)}" for key, part in value.items())
-    if isinstance(value, bool):
-        return gettext("是") if value else gettext("否")
-    if value is None:
-        return "—"
-    return value if isinstance(value, str) else "、".join(str(part) for part in value)
-
-
 def _year(code: str, year: int) -> tuple[Platform, PlatformYear]:
     platform = platform_by(code)
     bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
     return platform, platform_year(db.session(), platform.id, year)
 
 
-def _alternatives(setting: Setting) -> list[tuple[str, Any]]:
-    """Each answer that differs from the default in one thing, with its words."""
-    default = setting.default
-    if isinstance(default, Mapping) and isinstance(setting.options, Mapping):
+def _alternatives(setting: Setting, now: SettingValue) -> list[tuple[str, SettingValue]]:
+    """Each answer that differs from the one in force in one thing, with its words."""
+    if isinstance(now, Mapping) and isinstance(setting.options, Mapping):
         return [
-            (f"{part} = {plain_answer(value)}", {part: value})
+            (f"{part} = {plain_answer(value)}", {**now, part: value})
             for part, values in setting.options.items()
             for value in values
-            if value != default[part] and len(setting.options) <= 3
+            if value != now[part] and len(setting.options) <= 3
         ]
-    if isinstance(default, str | bool) and not isinstance(setting.options, Mapping):
-        return [(plain_answer(value), value) for value in setting.options if value != default]
+    if isinstance(now, str | bool) and not isinstance(setting.options, Mapping) and setting.options:
+        return [(plain_answer(value), value) for value in {setting.default, *setting.options} if value != now]
     return []
 
 

@@ -118,12 +118,14 @@ def edit() -> str:
 @requires(Permission.MANAGE_TARIFFS)
 def preview() -> str | tuple[str, int]:
     """The part of the page that says what the form's terms would come to."""
-    subject = _subject()
+    subject, cleared = _subject(), request.form.get("faulty_field", "")
     try:
         terms = terms_of(_terms())
     except InvalidInput as refusal:
-        return render_template("tariff_preview.html", refused=told_in_the_editor(refusal)), status_of(refusal)
-    return render_template("tariff_preview.html", **_tried(subject, terms))
+        field, said = _faulty_field(refusal), told_in_the_editor(refusal)
+        part = render_template("tariff_preview.html", refused=said, field=field, cleared=cleared)
+        return part, status_of(refusal)
+    return render_template("tariff_preview.html", cleared=cleared, **_tried(subject, terms))
 
 
 @pages.post("/tariffs")
@@ -254,8 +256,8 @@ def _category() -> RevenueCategory:
 def _tried(subject: Subject, terms: Terms) -> dict[str, Any]:
     today = clock.local_date(clock.now())
     last = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
-    cases = what_if(db.session(), subject, terms, local_month(last.year, last.month))
-    compared = [one for one in cases if one.was is not None and one.would_be is not None]
+    found = what_if(db.session(), subject, terms, local_month(last.year, last.month))
+    compared = [one for one in found.cases if one.was is not None and one.would_be is not None]
     return {
         "facts": facts_of_terms(terms),
         "examples": list(examples(terms, made_up_cases(terms, today=today))),
@@ -264,7 +266,8 @@ def _tried(subject: Subject, terms: Terms) -> dict[str, Any]:
         "last_month": last,
         "cases": compared[:50],
         "more": max(0, len(compared) - 50),
-        "unpriced": len(cases) - len(compared),
+        "unpriced": len(found.cases) - len(compared),
+        "sampled": (found.count, len(found.cases), found.step) if found.step > 1 else None,
         "was": total([one.was for one in compared if one.was is not None]),
         "would_be": total([one.would_be for one in compared if one.would_be is not None]),
     }
@@ -278,7 +281,7 @@ def _page(subject: Subject, *, refusal: Refusal | None = None, changes: bool = T
     typed = request.method == "POST" and changes
     told: dict[str, Any] = {**request.form, **_days()} if typed else fields_of(base)
     terms = _terms_or_none(_terms() if typed else base)
-    field = field_of(refusal.field, request.form) if refusal is not None and refusal.field else ""
+    field = "" if refusal is None else _faulty_field(refusal)
     return render_template(
         "tariff.html",
         subject=subject,
@@ -308,6 +311,10 @@ def _page(subject: Subject, *, refusal: Refusal | None = None, changes: bool = T
         errors={field: told_in_the_editor(refusal)} if refusal is not None and field else {},
         tried=_tried(subject, terms) if terms is not None else {},
     )
+
+
+def _faulty_field(refusal: Refusal) -> str:
+    return field_of(refusal.field, request.form) if refusal.field else ""
 
 
 def _days() -> dict[str, list[str]]:

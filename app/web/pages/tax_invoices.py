@@ -18,12 +18,16 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
+from app.web.formats import moment
 from app.web.forms import day_in, month_in, number_in
 from app.web.pages.invoices import XLSX, page, visible
+from app.web.pages.red_letters import corrected, done
+from billing.correcting import stands
 from billing.models import Invoice, TaxInvoice
+from billing.red_letters import request_reissue
 from billing.rules.tax_invoice import TaxInvoiceKind
 from billing.rules.words import InvoiceKind, InvoiceState
-from billing.tax_invoices import record_tax_invoice, withdraw_tax_invoice
+from billing.tax_invoices import correct_number, record_tax_invoice, withdraw_tax_invoice
 from billing.tax_requests import Prepared, prepare, set_usual, settings_of
 from billing.tax_workbook import fill
 
@@ -60,17 +64,43 @@ def record(invoice_id: int) -> Response | tuple[str, int]:
 @pages.post("/tax-invoices/<int:tax_invoice_id>/withdraw")
 @requires(Permission.ISSUE_INVOICES)
 def withdraw(tax_invoice_id: int) -> Response | tuple[str, int]:
-    row = db.session.get(TaxInvoice, tax_invoice_id)
-    if row is None:
-        raise NotFound("没有找到这一项，或您无权查看。")
-    invoice_id, person_id = row.invoice_id, current_user.id
-    visible(invoice_id, Permission.ISSUE_INVOICES)
-    try:
-        in_transaction(lambda session: withdraw_tax_invoice(session, tax_invoice_id, by=person_id, at=clock.now()).id)
-    except Refusal as refusal:
-        return page(visible(invoice_id, Permission.ISSUE_INVOICES), refusal=refusal), status_of(refusal)
-    flash(gettext("已撤销号码登记，可以重新填写。"))
-    return redirect(url_for("invoices.invoice", invoice_id=invoice_id))
+    invoice_id, person_id = _own(tax_invoice_id).invoice_id, current_user.id
+
+    def work(session: Session) -> str:
+        withdraw_tax_invoice(
+            session, tax_invoice_id, reason=request.form.get("withdraw_reason", ""), by=person_id, at=clock.now()
+        )
+        return gettext("已撤销号码登记，可以重新填写。")
+
+    return done(invoice_id, work)
+
+
+@pages.post("/tax-invoices/<int:tax_invoice_id>/number")
+@requires(Permission.ISSUE_INVOICES)
+def correct(tax_invoice_id: int) -> Response | tuple[str, int]:
+    """Correct a mistyped number; the old one stays with the reason."""
+    invoice_id, person_id = _own(tax_invoice_id).invoice_id, current_user.id
+
+    def work(session: Session) -> str:
+        row = session.get_one(TaxInvoice, tax_invoice_id)
+        correct_number(session, row, **corrected(), by=person_id, at=clock.now())
+        return gettext("已更正号码为 %(number)s，原号码已留存。", number=row.number)
+
+    return done(invoice_id, work)
+
+
+@pages.post("/tax-invoices/<int:tax_invoice_id>/reissue")
+@requires(Permission.ISSUE_INVOICES)
+def reissue(tax_invoice_id: int) -> Response | tuple[str, int]:
+    """Ask for the red letter that takes a wrong tax invoice back whole."""
+    invoice_id, person_id = _own(tax_invoice_id).invoice_id, current_user.id
+    explanation = request.form.get("explanation", "")
+
+    def work(session: Session) -> str:
+        made = request_reissue(session, tax_invoice_id, explanation=explanation, by=person_id, at=clock.now())
+        return gettext("已申请红字发票，请在 %(until)s 前完成确认。", until=moment(made.confirm_by))
+
+    return done(invoice_id, work)
 
 
 @pages.get("/tax-workbook")
@@ -158,8 +188,17 @@ def _wanted() -> list[int]:
     if not request.values.get("month"):
         return []
     month: date = month_in("month", clock.local_date(clock.now()))
-    recorded = select(TaxInvoice.invoice_id).where(TaxInvoice.withdrawn_at.is_(None))
+    recorded = select(TaxInvoice.invoice_id).where(*stands())
     return list(db.session.scalars(own.where(Invoice.month == month, Invoice.id.not_in(recorded))))
+
+
+def _own(tax_invoice_id: int) -> TaxInvoice:
+    """One of an invoice that the actor may handle. Errors: ``NotFound``."""
+    row = db.session.get(TaxInvoice, tax_invoice_id)
+    if row is None:
+        raise NotFound("没有找到这一项，或您无权查看。")
+    visible(row.invoice_id, Permission.ISSUE_INVOICES)
+    return row
 
 
 def _platforms(chosen: list[int]) -> list[Platform]:
