@@ -43,7 +43,7 @@ def charge_late(
     on_top = differences(lines, before.charged)
     owed = total([one.amount.gross for one in on_top])
     if owed.fen < 0:
-        raise Conflict("按现有数据应少收 ¥%(amount)s，请在原结算单上开具红字单。", amount=str(-owed))
+        raise Conflict("按现有数据应少收 ¥%(amount)s，请在原结算单上开具红字通知单。", amount=str(-owed))
     if not on_top:
         raise Conflict("按现有数据计费没有差额，记录处理结果即可。")
     row = UseSettlement(

@@ -102,7 +102,7 @@ def creditable(session: Session, invoice_id: int) -> Invoice:
     """An issued invoice with its row locked: whoever takes back from it next waits. Errors: ``Conflict``."""
     invoice = invoice_or_refuse(session, invoice_id)
     if invoice.kind is not InvoiceKind.INVOICE or invoice.state is InvoiceState.DRAFT:
-        raise Conflict("只能对已开具的结算单开具红字单。")
+        raise Conflict("只能对已开具的结算单开具红字通知单。")
     return invoice
 
 

@@ -101,7 +101,7 @@ def locked_charge(session: Session, charge_id: int) -> Charge:
 def _open_charge(session: Session, charge_id: int, states: Collection[ChargeState]) -> Charge:
     charge = locked_charge(session, charge_id)
     if charge.state not in states:
-        raise Conflict("这笔费用已开具结算单或已处理，不能再更改；已开具的请开红字单。")
+        raise Conflict("这笔费用已开具结算单或已处理，不能再更改；已开具的请开红字通知单。")
     return charge
 
 

@@ -150,6 +150,18 @@ def test_nothing_that_happens_to_use_is_forgotten_and_all_of_it_can_be_found_and
     assert charges(session) == before
 
 
+def test_a_command_finds_again_what_waits(app, session, world):
+    world.ran(60, 61)
+    waiting = noted(session)
+    assert waiting
+    session.execute(text("DELETE FROM uncharged_session"))
+    session.commit()
+    done = app.test_cli_runner().invoke(args=["billing", "find-uncharged"])
+    assert done.exit_code == 0, done.output
+    session.expire_all()
+    assert noted(session) == waiting
+
+
 def test_the_list_of_an_older_database_is_filled_when_it_is_upgraded(session, world):
     life = Life(world, 7)
     for _ in range(40):

@@ -121,7 +121,7 @@ def signs() -> list[Sign]:
         Sign(gettext("互相矛盾的读数"), count(DisputedReading), count(DisputedReading) == 0),
         Sign(gettext("没能计费的使用"), count(UseSettlement, UseSettlement.status.in_(WAITING)), True),
         Sign(
-            gettext("开票后到达的读数"),
+            gettext("开具后到达的读数"),
             count(LateChange, LateChange.resolved_at.is_(None)),
             count(LateChange, LateChange.resolved_at.is_(None)) == 0,
         ),

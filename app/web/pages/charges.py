@@ -113,7 +113,7 @@ def dispute(charge_id: int) -> Response | tuple[str, int]:
     except Refusal as refusal:
         return _page(_visible(charge_id, Permission.SEE_CHARGES), refusal=refusal), status_of(refusal)
     if invoiced:
-        flash(gettext("已提交异议。这笔费用已开具，异议成立时由平台开具红字单更正。"))
+        flash(gettext("已提交异议。这笔费用已开具，异议成立时由平台开具红字通知单更正。"))
     else:
         flash(gettext("已提交异议，平台答复前不会开具这笔费用。"))
     return redirect(url_for(".charge", charge_id=charge_id))

@@ -16,6 +16,7 @@ from app.kernel import clock
 from app.kernel.db import db
 from app.web.access import requires
 from app.web.exports import Column, download
+from app.web.formats import month
 from app.web.own_platforms import own_platforms
 from app.web.paging import page_of_list, wanted_file
 from app.web.words import word_of
@@ -75,7 +76,10 @@ def table() -> Response | str:
     )
     if form := wanted_file():
         columns: list[Column[RevenueRow]] = [
-            Column(str(DIMENSIONS[dimension]), lambda row: _said(dimension, row.key)),
+            Column(
+                str(DIMENSIONS[dimension]),
+                lambda row: row.key if dimension is Dimension.MONTH else _said(dimension, row.key),
+            ),
             Column(gettext("笔数"), lambda row: row.lines, "number"),
             Column(gettext("含税"), lambda row: row.with_tax, "money"),
             Column(gettext("按口径的金额"), lambda row: row.amount, "money"),
@@ -123,6 +127,8 @@ def _one_of(words: type[Dimension], name: str, default: Dimension) -> Dimension:
 
 def _said(dimension: Dimension, key: str) -> str:
     match dimension:
+        case Dimension.MONTH:
+            return month(date.fromisoformat(f"{key}-01"))
         case Dimension.CATEGORY:
             return str(word_of(RevenueCategory(key)))
         case Dimension.RELATION:
