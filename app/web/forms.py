@@ -56,7 +56,7 @@ def month_in(field: str, default: date) -> date:
 
 def money_in(field: str) -> Money:
     try:
-        return Money.of(request.form.get(field, "").replace(",", "").lstrip("¥") or "0")
+        return Money.of(request.values.get(field, "").replace(",", "").lstrip("¥") or "0")
     except (InvalidOperation, ValueError):
         raise InvalidInput("请填写金额，最多两位小数。", field=field) from None
 

@@ -80,7 +80,9 @@ def visit(house) -> Callable[..., FlaskClient]:
 
 def arguments(world: World, rule: Rule) -> dict[str, object]:
     """Values for the places in an address: always things of the world's own firm and platform."""
-    code = dict.fromkeys(("platforms", "calendar", "subsidy", "payers", "invoice_files"), world.platform.code)
+    code = dict.fromkeys(
+        ("platforms", "calendar", "subsidy", "forecast", "payers", "invoice_files"), world.platform.code
+    )
     code["equipment"] = world.equipment.code
     code |= {
         "account": "en",
