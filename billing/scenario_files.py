@@ -34,13 +34,19 @@ class ScenarioFormat:
         Errors: ``InvalidInput`` naming the scenario, the key and the remedy, for the first thing that is wrong.
         """
         try:
-            # A number with a fraction becomes a Decimal, which a schema takes for no integer and no text: refused.
-            content = json.loads(
-                path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats, parse_float=Decimal
-            )
-        except (OSError, ValueError, RecursionError) as error:
+            content = path.read_bytes()
+        except OSError as error:
             raise refusal(path.name, "-", str(error)) from error
-        return self.checked(content)
+        return self.parsed(content, name=path.name)
+
+    def parsed(self, content: bytes, *, name: str) -> list[Json]:
+        """The scenarios of a file that was sent. Errors: as ``read``."""
+        try:
+            # A number with a fraction becomes a Decimal, which a schema takes for no integer and no text: refused.
+            told = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repeats, parse_float=Decimal)
+        except (ValueError, RecursionError) as error:
+            raise refusal(name, "-", str(error)) from error
+        return self.checked(told)
 
     def checked(self, content: Any) -> list[Json]:
         """The scenarios of a file's content. Errors: as ``read``."""

@@ -61,6 +61,7 @@ GROUPS = (
             Place("certificates.year", Permission.SEE_CERTIFICATES, _l("年度证明"), "certificate"),
             Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
             Place("assets.list_assets", Permission.SEE_ASSETS, _l("资产登记"), "list-check"),
+            Place("simulation.form", Permission.SIMULATE, _l("补助测算"), "list-check"),
             Place("policy.questions", Permission.SEE_POLICY, _l("政策口径"), "certificate"),
             Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
         ),

@@ -62,6 +62,7 @@ class Permission(StrEnum):
     SEE_SUBSIDY = "see_subsidy"
     SEE_ASSETS = "see_assets"
     MANAGE_ASSETS = "manage_assets"
+    SIMULATE = "simulate"
     SEE_POLICY = "see_policy"
     ANSWER_POLICY = "answer_policy"
     SEE_CITY = "see_city"
@@ -129,6 +130,9 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     Permission.SEE_SUBSIDY: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
     Permission.SEE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
     Permission.MANAGE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.SIMULATE: {
+        Role.OPERATOR: _ALL, Role.OPERATOR_FINANCE: _ALL, Role.OFFICIAL: _ALL, Role.ADMINISTRATOR: _ALL,
+    },
     Permission.SEE_POLICY: {
         Role.OPERATOR: _ALL, Role.OPERATOR_FINANCE: _ALL, Role.OFFICIAL: _ALL, Role.ADMINISTRATOR: _ALL,
     },

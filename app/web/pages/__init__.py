@@ -9,7 +9,8 @@ from flask import Flask
 SUBJECTS = (
     "account", "home", "platforms", "calendar", "finding", "equipment", "reservations", "series",
     "check_in", "waitlist", "conduct", "meter_settings", "power",
-    "service_requests", "usage", "use_review", "review", "invoices", "subsidy", "forecast", "policy", "assets", "city",
+    "service_requests", "usage", "use_review", "review", "invoices",
+    "subsidy", "forecast", "simulation", "policy", "assets", "city",
     "meters", "admin", "approvals",
     "qualifications", "special_days", "closures", "equipment_settings", "notices",
     "payments", "bank", "deposits", "ageing", "ledger", "billing_settings",
