@@ -15,9 +15,9 @@ from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.charge_rows import difference_row
 from billing.charged_before import Before, charged_before
-from billing.models import Charge, SettledSession, UseSettlement
+from billing.models import AcceptedRun, Charge, SettledSession, UseSettlement
 from billing.rules.adjustment import differences
-from billing.rules.pricing.facts import UseFacts
+from billing.rules.pricing.facts import Run, UseFacts
 from billing.rules.pricing.outcome import Priced
 from billing.rules.pricing.price import price_use
 from billing.rules.pricing.told import facts_of, facts_told
@@ -30,13 +30,18 @@ def charge_late(
 ) -> Money:
     """Add the difference as charges to approve, as if the run had been ``now``; what is issued stays as it is.
 
-    Returns how much is added, tax included. Errors: ``Conflict`` where nothing or less would be owed, naming by
-    how much to credit, or where the case cannot be priced by rules.
+    ``was`` is the frozen run; where another length of it was accepted since, that is what ``now`` takes the place of.
+    From here on the run is priced as ``now``, whatever else joins its case. Returns how much is added, tax included.
+
+    Errors: ``Conflict`` where nothing or less would be owed, naming by how much to credit, or where the case cannot be
+    priced by rules.
     """
     last = _last(session, session_id)
     if last is None or "tariff" not in last.facts:
         raise Conflict("这次使用不是按价格规则结算的，请人工处理。")
-    facts = _with_run(facts_of(last.facts), was, now, energy_mwh)
+    accepted = session.get(AcceptedRun, session_id)
+    priced_as = was if accepted is None else accepted.during
+    facts = _with_run(facts_of(last.facts), priced_as, now, energy_mwh)
     outcome = price_use(facts)
     before, first = _before(session, last), _first_charge(session, last)
     lines = outcome.lines if isinstance(outcome, Priced) else ()
@@ -69,6 +74,11 @@ def charge_late(
     session.flush()
     common = _common(first, row, at)
     session.add_all(Charge(**common, **difference_row(position, one)) for position, one in enumerate(on_top, start=1))
+    if accepted is None:
+        accepted = AcceptedRun(usage_session_id=session_id)
+        session.add(accepted)
+    accepted.during, accepted.energy_mwh = now, energy_mwh
+    accepted.accepted_by, accepted.accepted_at = by, at
     session.flush()
     audit.record(
         session, at=at, by=by, deed="late use charged", subject="usage_session", subject_id=session_id,
@@ -112,16 +122,18 @@ def _first_charge(session: Session, one: UseSettlement) -> Charge:
     return charge
 
 
-def _with_run(facts: UseFacts, was: Interval, now: Interval | None, energy_mwh: int) -> UseFacts:
-    """The facts with one run as it is known now."""
-    others = tuple(run for run in facts.runs or () if (run.start, run.end) != (was.start, was.end))
-    same = next((run for run in facts.runs or () if (run.start, run.end) == (was.start, was.end)), None)
-    if same is None:
-        raise Conflict("这次使用与结算时所依据的不同，请人工处理。")
-    if now is None:
-        return replace(facts, runs=others)
-    known = replace(same, start=now.start, end=now.end, energy_wh=Decimal(energy_mwh) / 1000)
-    return replace(facts, runs=tuple(sorted((*others, known), key=lambda run: run.start)))
+def _with_run(facts: UseFacts, was: Interval | None, now: Interval | None, energy_mwh: int) -> UseFacts:
+    """The facts with one run as it is known now; ``None`` is no run. Errors: ``Conflict`` where it was another."""
+    runs = list(facts.runs or ())
+    if was is not None:
+        same = [run for run in runs if (run.start, run.end) == (was.start, was.end)]
+        if not same:
+            raise Conflict("这次使用与结算时所依据的不同，请人工处理。")
+        runs.remove(same[0])
+    if now is not None:
+        counts = same[0].counts if was is not None else {}
+        runs.append(Run(now.start, now.end, Decimal(energy_mwh) / 1000, counts))
+    return replace(facts, runs=tuple(sorted(runs, key=lambda run: run.start)))
 
 
 def _common(like: Charge, row: UseSettlement, at: datetime) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from app.booking.slots import agreed_slots, booked_slots
 from app.catalogue.models import ChargeUnit, Equipment
 from app.kernel import clock
 from app.kernel.interval import Interval
+from billing.models import AcceptedRun
 from billing.rules.pricing.facts import Booked, Run, UseFacts
 from billing.rules.pricing.terms import ChargeMode, Terms, Unit
 from devices.rules.usage import Usage
@@ -33,13 +34,27 @@ COUNTED = {
 class Case:
     """A reservation with all its runs, or one run that nobody had reserved.
 
-    ``metered`` says whether there is a meter that would have seen use.
+    ``metered`` says whether there is a meter that would have seen use. ``accepted`` are the runs, by their session,
+    that are priced as a person accepted them; an empty one is not priced.
     """
 
     equipment: Equipment
     slot: AgreedSlot | None
     sessions: tuple[Usage, ...]
     metered: bool
+    accepted: Mapping[int, AcceptedRun] = field(default_factory=dict)
+
+    @property
+    def priced(self) -> tuple[Usage, ...]:
+        """The runs as they are priced."""
+        found = []
+        for one in self.sessions:
+            known = self.accepted.get(one.session_id)
+            if known is None:
+                found.append(one)
+            elif known.during is not None:
+                found.append(replace(one, when=known.during, energy_mwh=known.energy_mwh))
+        return tuple(sorted(found, key=lambda one: one.when.start))
 
     @property
     def organization_id(self) -> int | None:
@@ -74,14 +89,15 @@ class Case:
 def cases_of_usage(session: Session, found: Sequence[Usage], *, at: datetime) -> list[Case]:
     """The cases that these runs belong to, each whole, by start. Those with a run that still goes on wait.
 
-    Four queries for all of them, more where equipment needs time before and after.
+    Five queries for all of them, more where equipment needs time before and after.
     """
     slots = agreed_slots(session, {one.reservation_id for one in found if one.reservation_id is not None}, at=at)
     runs = usage_of_reservations(session, slots)
     equipment = _equipment(session, {one.equipment_id for one in found})
     cases = [_case(equipment, slot, runs.get(slot.reservation_id, [])) for slot in slots.values()]
     cases += [_case(equipment, None, [one]) for one in found if one.reservation_id not in slots]
-    return sorted((one for one in cases if not any(run.open for run in one.sessions)), key=lambda one: one.span.start)
+    whole = [one for one in cases if not any(run.open for run in one.sessions)]
+    return sorted(_as_accepted(session, whole), key=lambda one: one.span.start)
 
 
 def cases_of_reservations(session: Session, reservation_ids: Collection[int], *, at: datetime) -> list[Case]:
@@ -90,10 +106,11 @@ def cases_of_reservations(session: Session, reservation_ids: Collection[int], *,
     runs = usage_of_reservations(session, slots)
     equipment = _equipment(session, {slot.equipment_id for slot in slots.values()})
     metered = metered_equipment(session, equipment)
-    return [
+    cases = [
         _case(equipment, slot, runs.get(slot.reservation_id, []), metered=slot.equipment_id in metered)
         for slot in slots.values()
     ]
+    return _as_accepted(session, cases)
 
 
 def facts_of_case(
@@ -115,12 +132,20 @@ def facts_of_case(
             checked_in_at=slot.checked_in_at,
             booked_at=slot.booked_at,
         ),
-        runs=tuple(_run(case.equipment, one) for one in case.sessions) if case.sessions or case.metered else None,
+        runs=tuple(_run(case.equipment, one) for one in case.priced) if case.sessions or case.metered else None,
         other_reservations=_reserved_by_others(session, case) if others_matter else (),
         other_usage=_used_by_others(session, case) if others_matter else (),
         prior_quantity=prior_quantity,
         now=at,
     )
+
+
+def _as_accepted(session: Session, cases: Sequence[Case]) -> list[Case]:
+    """The same cases with what a person accepted of their runs. One query for all of them."""
+    ids = [run.session_id for one in cases for run in one.sessions]
+    accepted = session.scalars(select(AcceptedRun).where(AcceptedRun.usage_session_id.in_(ids))).all() if ids else []
+    known = {one.usage_session_id: one for one in accepted}
+    return [replace(one, accepted=known) for one in cases] if known else list(cases)
 
 
 def _case(

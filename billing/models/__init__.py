@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from billing.models.asset import Asset
 from billing.models.charge import (
+    AcceptedRun,
     Charge,
     Dispute,
     EarlierWord,
@@ -48,6 +49,7 @@ from billing.models.tax_invoice import (
 )
 
 __all__ = [
+    "AcceptedRun",
     "Assessment",
     "Asset",
     "BankLine",

@@ -6,15 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Equipment, Platform
 from app.catalogue.rules.customer import CustomerRelation
 from app.identity.models import Organization
-from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
+from app.kernel.columns import LINE, SHORT, Fen, Span, UtcTime, long_key, primary_key, word
 from app.kernel.db import Model
+from app.kernel.interval import Interval
 from app.kernel.money import Money
 from billing.rules.words import ChargeKind, ChargeState, NoFee, RevenueCategory, SettlementStatus
 
@@ -158,6 +159,21 @@ class SettledSession(Model):
     )
     session_fingerprint: Mapped[str] = mapped_column(SHORT)
     reviewed: Mapped[bool]
+
+
+class AcceptedRun(Model):
+    """How a frozen run is priced since a person accepted what late readings make of it; ``during`` empty: not at all.
+
+    The run itself stays as the invoice holds it.
+    """
+
+    __tablename__ = "accepted_run"
+
+    usage_session_id: Mapped[int] = mapped_column(ForeignKey("usage_session.id", ondelete="CASCADE"), primary_key=True)
+    during: Mapped[Interval | None] = mapped_column(Span)
+    energy_mwh: Mapped[int] = mapped_column(BigInteger)
+    accepted_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    accepted_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Dispute(Model):

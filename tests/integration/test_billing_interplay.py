@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.booking.rules.reservation import ReservationState
 from app.identity.rules.permission import Role
+from app.kernel.errors import Conflict
 from app.kernel.interval import Interval
 from app.kernel.money import Money, total
 from billing.adjusting import charge_late
@@ -116,6 +117,31 @@ def test_two_late_findings_of_one_case_add_up_before_either_is_invoiced(session,
         longer = Interval(run.started_at, run.ended_at + HOUR / 2)
         assert charge_late(session, run.id, was=run.during, now=longer, **asked) == Money.of(300)
     assert owed(session) == Money.of(1800)
+
+
+def test_a_late_finding_that_was_accepted_holds_when_another_run_joins_and_when_it_changes_again(session, world):
+    world.price(setup_fee="0.00", minimum_charge="0.00")
+    slot = world.booked(1, 8)
+    run = world.ran(1, 2, of=slot)
+    world.settle()
+    world.issue()
+    asked = {"was": run.during, "energy_mwh": 7_000_000, "by": world.person.id, "at": AT}
+    assert charge_late(session, run.id, now=Interval(run.started_at, run.ended_at + HOUR / 2), **asked) == Money.of(300)
+    world.ran(4, 5, of=slot)
+    world.settle()
+    assert owed(session) == Money.of(1500)
+    # The proposal still speaks of the frozen run; what was accepted since is what it now differs from.
+    assert charge_late(session, run.id, now=Interval(run.started_at, run.ended_at + HOUR), **asked) == Money.of(300)
+    assert owed(session) == Money.of(1800)
+    world.issue()
+    world.ran(6, 7, of=slot)
+    world.settle()
+    assert owed(session) == Money.of(2400)
+    with pytest.raises(Conflict, match=r"少收 ¥1200\.00"):
+        charge_late(session, run.id, now=None, **asked)
+    session.expire_all()
+    assert world.settle()[-1].status is SettlementStatus.PRICED
+    assert owed(session) == Money.of(2400)
 
 
 def test_what_a_person_took_off_stays_off_and_what_is_disputed_is_not_charged_again(session, world):
