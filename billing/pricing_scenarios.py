@@ -16,7 +16,7 @@ from billing.rules.pricing.outcome import REASONS, Free, NeedsReview, Priced, Pr
 from billing.rules.pricing.price import price_use
 from billing.rules.pricing.told import read_facts
 from billing.rules.tax import Taxed
-from billing.scenario_files import Json, refusal
+from billing.scenario_files import Json, compare
 
 __all__ = ["FORMAT", "check", "price_scenario", "simulate", "table"]
 
@@ -75,15 +75,7 @@ def check(results: Json, scenarios: Iterable[Mapping[str, Any]]) -> list[str]:
 
     Errors: ``InvalidInput`` if a scenario says nothing of what it expects.
     """
-    by_id = {result["id"]: result for result in results["results"]}
-    differences: list[str] = []
-    for scenario in scenarios:
-        if "expect" not in scenario:
-            raise refusal(scenario["id"], "expect", "没有预期结果可比对，请补上 / nothing to compare with, add it")
-        by_lines = scenario.get("compare", "lines") == "lines"
-        found = _differences(by_id[scenario["id"]], scenario["expect"], by_lines=by_lines)
-        differences += [f"{scenario['id']}: {difference}" for difference in found]
-    return differences
+    return compare(results["results"], scenarios, _differences)
 
 
 def table(results: Json) -> str:
@@ -164,7 +156,8 @@ def _note(note: Taxed | None) -> Json:
     return {"net": str(-note.net), "vat": str(-note.tax), "gross": str(-note.gross)}
 
 
-def _differences(result: Json, expect: Json, *, by_lines: bool) -> Iterator[str]:
+def _differences(result: Json, scenario: Mapping[str, Any]) -> Iterator[str]:
+    expect, by_lines = scenario["expect"], scenario.get("compare", "lines") == "lines"
     for key in ("status", "reason"):
         if result.get(key) != expect.get(key):
             yield f"{key}: {result.get(key)} ≠ {expect.get(key)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,24 @@ class ScenarioFormat:
     def _validator(self) -> Draft202012Validator:
         schema = json.loads(self._schema.read_text(encoding="utf-8"))
         return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def compare(
+    results: Iterable[Json],
+    scenarios: Iterable[Mapping[str, Any]],
+    differences: Callable[[Json, Mapping[str, Any]], Iterable[str]],
+) -> list[str]:
+    """What ``differences`` finds between each result and what its scenario expects, one sentence each.
+
+    Errors: ``InvalidInput`` if a scenario says nothing of what it expects.
+    """
+    by_id = {result["id"]: result for result in results}
+    found: list[str] = []
+    for scenario in scenarios:
+        if "expect" not in scenario:
+            raise refusal(scenario["id"], "expect", "没有预期结果可比对，请补上 / nothing to compare with, add it")
+        found += [f"{scenario['id']}: {one}" for one in differences(by_id[scenario["id"]], scenario)]
+    return found
 
 
 def refusal(scenario: str, key: str, reason: str) -> InvalidInput:

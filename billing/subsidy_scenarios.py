@@ -14,7 +14,7 @@ from billing.rules import facts as f
 from billing.rules.grant import Grant
 from billing.rules.subsidy import Assessment, assess
 from billing.rules.words import RevenueCategory
-from billing.scenario_files import Json, ScenarioFormat, refusal
+from billing.scenario_files import Json, ScenarioFormat, compare
 
 _BEARERS = (POLICY.upper.key, POLICY.own.key)
 _MONEY_KEYS = ("payable", *_BEARERS)
@@ -37,13 +37,7 @@ def check(results: Json, scenarios: Iterable[Mapping[str, Any]]) -> list[str]:
 
     Errors: ``InvalidInput`` if a scenario says nothing of what it expects.
     """
-    by_id = {result["id"]: result for result in results["results"]}
-    differences: list[str] = []
-    for scenario in scenarios:
-        if "expect" not in scenario:
-            raise refusal(scenario["id"], "expect", "没有预期结果可比对 / nothing to compare with")
-        differences += [f"{scenario['id']}: {d}" for d in _differences(by_id[scenario["id"]], scenario["expect"])]
-    return differences
+    return compare(results["results"], scenarios, _differences)
 
 
 def table(results: Json) -> str:
@@ -169,7 +163,8 @@ def _grant(grant: Grant) -> Json:
     return result
 
 
-def _differences(result: Json, expect: Json) -> Iterator[str]:
+def _differences(result: Json, scenario: Mapping[str, Any]) -> Iterator[str]:
+    expect = scenario["expect"]
     found = {(g["year"], g["programme"]): g for g in result["grants"]}
     wanted = {(g["year"], g["programme"]): g for g in expect["grants"]}
     nothing = dict.fromkeys(_MONEY_KEYS, _NOTHING)
