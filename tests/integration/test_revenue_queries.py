@@ -89,7 +89,8 @@ class Earned(CloseWorld):
     def _paid(self, invoice: Invoice, on: date, fen: int) -> None:
         self.session.add(
             Payment(
-                invoice_id=invoice.id, kind="receipt" if fen > 0 else "refund", paid_on=on, amount_fen=Money(fen),
+                invoice_id=invoice.id, payer_id=invoice.organization_id,
+                kind="receipt" if fen > 0 else "refund", paid_on=on, amount_fen=Money(fen),
                 reference="示例", reason="示例", recorded_by=self.finance, recorded_at=self.at,
             )
         )  # fmt: skip
@@ -155,7 +156,8 @@ def test_money_that_came_for_all_of_a_document_counts_all_of_it(session):
         paid = Money(min(part, left))
         session.add(
             Payment(
-                invoice_id=invoice.id, paid_on=date(2026, 7 + number, 1), amount_fen=paid, reference="示例",
+                invoice_id=invoice.id, payer_id=invoice.organization_id,
+                paid_on=date(2026, 7 + number, 1), amount_fen=paid, reference="示例",
                 recorded_by=world.finance, recorded_at=at,
             )
         )  # fmt: skip
