@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import isleap
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -98,10 +98,10 @@ def _bases(judged: Assessment) -> dict[int, Money]:
     return {one.year: one.base for one in judged.revenue_years}
 
 
-def _payable(judged: Assessment, programmes: Collection[str] = ("P2",)) -> dict[int, Money]:
-    """By year; the estimate where there is no certification yet."""
+def _payable(judged: Assessment) -> dict[int, Money]:
+    """The operating subsidy by year; the estimate where there is no certification yet."""
     return {
         one.year: one.payable.amount if one.estimate is None else one.estimate
         for one in judged.grants
-        if one.programme in programmes
+        if one.programme == "P2"
     }

@@ -77,14 +77,13 @@ def _cases() -> list[tuple[str, Facts, Mapping[str, object]]]:
 def _compared(
     name: str, facts: Facts, own: Mapping[str, object], first: Mapping[str, object], second: Mapping[str, object]
 ) -> Compared:
-    judged = [assess(facts, _settings(own, reading), POLICY) for reading in (first, second)]
-    grants = [{(one.year, one.programme): one for one in each.grants} for each in judged]
-    keys = sorted(grants[0].keys() | grants[1].keys())
+    one, other = (assess(facts, _settings(own, reading), POLICY) for reading in (first, second))
+    here, there = ({(each.year, each.programme): each for each in judged.grants} for judged in (one, other))
     rows = [
-        (year, NAMES[programme][is_english()], *(each.get((year, programme)) for each in grants))
-        for year, programme in keys
+        (year, NAMES[programme][is_english()], here.get((year, programme)), there.get((year, programme)))
+        for year, programme in sorted(here.keys() | there.keys())
     ]
-    return Compared(name, rows, *judged)  # type: ignore[arg-type]
+    return Compared(name, rows, one, other)
 
 
 def _settings(own: Mapping[str, object], reading: Mapping[str, object]) -> Settings:
