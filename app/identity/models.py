@@ -17,7 +17,10 @@ from app.kernel.db import Model
 
 
 class Organization(Model):
-    """A legal body: a firm, a host institution, an operating entity, an authority."""
+    """A legal body: a firm, a host institution, an operating entity, an authority.
+
+    ``town`` and ``park`` say where in the city it is, once somebody has told.
+    """
 
     __tablename__ = "organization"
     __table_args__ = (CheckConstraint("uscc IS NULL OR length(uscc) = 18", name="uscc_has_18_characters"),)
@@ -26,6 +29,8 @@ class Organization(Model):
     name: Mapped[str] = mapped_column(LINE, unique=True)
     uscc: Mapped[str | None] = mapped_column(SHORT, unique=True)
     region: Mapped[str] = mapped_column(SHORT, default="晋江")
+    town: Mapped[str | None] = mapped_column(SHORT)
+    park: Mapped[str | None] = mapped_column(SHORT)
     illustrative: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 

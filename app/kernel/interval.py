@@ -76,3 +76,8 @@ def local_month(year: int, month: int) -> Interval:
     """One calendar month at the facility."""
     following = date(year + month // 12, month % 12 + 1, 1)
     return Interval(local_midnight(date(year, month, 1)), local_midnight(following))
+
+
+def local_year(year: int) -> Interval:
+    """One calendar year at the facility."""
+    return Interval(local_midnight(date(year, 1, 1)), local_midnight(date(year + 1, 1, 1)))

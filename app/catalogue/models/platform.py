@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.catalogue.rules.words import RecognitionLevel
 from app.identity.models import Organization
 from app.kernel.columns import LINE, SHORT, primary_key, word
 from app.kernel.db import Model
 
 if TYPE_CHECKING:
     from app.catalogue.models.equipment import Equipment
-
-
-class RecognitionLevel(StrEnum):
-    """``QUANZHOU`` is the certification (泉州市认定) without which nothing is payable."""
-
-    QUANZHOU = "quanzhou"
-    PROVINCIAL = "provincial"
-    NATIONAL = "national"
-    NATIONAL_INNOVATION_CENTRE = "national_innovation_centre"
 
 
 class Platform(Model):
@@ -63,7 +54,7 @@ class PlatformOperator(Model):
 
 
 class Recognition(Model):
-    """A formal act with a document number and a date."""
+    """A formal act with a document number and a date; being taken in for cultivation (入库培育) is one too."""
 
     __tablename__ = "recognition"
 

@@ -5,6 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class RecognitionLevel(StrEnum):
+    """``QUANZHOU`` is the certification (泉州市认定) without which nothing is payable; ``CULTIVATED`` is none."""
+
+    CULTIVATED = "cultivated"
+    QUANZHOU = "quanzhou"
+    PROVINCIAL = "provincial"
+    NATIONAL = "national"
+    NATIONAL_INNOVATION_CENTRE = "national_innovation_centre"
+
+
 class ClosureKind(StrEnum):
     CLOSED = "closed"
     MAINTENANCE = "maintenance"

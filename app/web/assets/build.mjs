@@ -14,7 +14,7 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 
 const { metafile } = await build({
-  entryPoints: ["theme.js", "main.js", "calendar.js", "chart.js"].map((name) => join(here, name)),
+  entryPoints: ["theme.js", "main.js", "calendar.js", "chart.js", "city_chart.js"].map((name) => join(here, name)),
   outdir: target,
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",

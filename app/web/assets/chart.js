@@ -2,10 +2,12 @@
 import * as echarts from "echarts/core";
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
+import { drawEverywhere, token } from "./charting.js";
 import { adjust } from "./thresholds.js";
 
-echarts.use([BarChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
+echarts.use([BarChart, LineChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, LabelLayout, CanvasRenderer]);
 
 const zone = { timeZone: "Asia/Shanghai" };
 const language = document.documentElement.lang;
@@ -14,17 +16,6 @@ const moment = new Intl.DateTimeFormat(language, {
   ...zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
 });
 const yuan = (fen) => `${fen < 0 ? "−" : ""}¥${(Math.abs(fen) / 100).toLocaleString("en", { minimumFractionDigits: 2 })}`;
-const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-const property = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-
-// Tabler's colours may be written in ways that the chart library does not read: the canvas turns them into numbers.
-function token(name) {
-  brush.clearRect(0, 0, 1, 1);
-  brush.fillStyle = property(name);
-  brush.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = brush.getImageData(0, 0, 1, 1).data;
-  return `rgb(${red}, ${green}, ${blue})`;
-}
 
 // data: {points: [[iso, watts|null, lowest, highest]], running: [[iso, iso]], gaps: [[iso, iso]], reserved: [iso, iso]|null,
 //        on_w, off_w, words: {power, on, off, reserved, running, gap}}
@@ -82,20 +73,27 @@ function waterfall({ bars }, narrow) {
   };
 }
 
-const KINDS = { power: powerCurve, waterfall };
+// data: {years: [text], lines: [{name, main, points: [number|null]}]}; points are out of a hundred
+function years({ years: labels, lines }, narrow) {
+  const colours = ["--tblr-primary", "--tblr-green", "--tblr-orange", "--tblr-purple", "--tblr-secondary"];
+  return {
+    grid: { left: 40, right: narrow ? 84 : 120, top: 16, bottom: 28 },
+    xAxis: { type: "category", data: labels },
+    yAxis: { type: "value", min: 0, max: 100 },
+    tooltip: { trigger: "axis" },
+    series: lines.map(({ name, main, points }, at) => ({
+      type: "line", name, data: points, symbolSize: main ? 9 : 6,
+      lineStyle: { width: main ? 3 : 1.5, color: token(colours[at % colours.length]) },
+      itemStyle: { color: token(colours[at % colours.length]) },
+      endLabel: { show: true, formatter: name, color: token(colours[at % colours.length]) },
+      labelLayout: { moveOverlap: "shiftY" },
+    })),
+  };
+}
 
-function draw(element) {
-  const data = JSON.parse(element.querySelector("script").textContent);
-  const canvas = element.querySelector(".chart-canvas");
-  const text = { fontFamily: property("--tblr-font-sans-serif"), color: token("--tblr-secondary") };
-  const chart = echarts.init(canvas);
-  const drawing = KINDS[element.dataset.chart](data, canvas.clientWidth < 560);
-  for (const axis of [drawing.xAxis, drawing.yAxis]) {
-    axis.axisLabel = { ...axis.axisLabel, color: text.color };
-    axis.nameTextStyle = { color: text.color };
-  }
-  drawing.yAxis.splitLine = { lineStyle: { color: "rgba(128, 128, 128, .25)" } };
-  chart.setOption({ textStyle: text, animation: false, ...drawing });
+const KINDS = { power: powerCurve, waterfall, years };
+
+drawEverywhere(echarts, KINDS, (chart, data) => {
   if (data.bars) chart.on("click", ({ dataIndex: at }) => data.bars[at].href && location.assign(data.bars[at].href));
   if (data.adjustable) {
     adjust(chart, data, (changes) => {
@@ -103,12 +101,4 @@ function draw(element) {
       chart.setOption({ series, yAxis: { max: yAxis.max } });
     });
   }
-  new ResizeObserver(() => chart.resize()).observe(canvas);
-}
-
-const drawAll = (root) => root.querySelectorAll("[data-chart]:not([data-drawn])").forEach((element) => {
-  element.dataset.drawn = "1";
-  draw(element);
 });
-drawAll(document);
-document.addEventListener("htmx:afterSettle", () => drawAll(document));

@@ -1,137 +1,140 @@
-"""The city at a glance: platforms by stage against the targets of the policy, use and revenue of the year."""
+"""The city at a glance: platforms by stage against the targets, what the industries lack, subsidies of the year."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
-from sqlalchemy import func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from app.catalogue.models import Equipment, Platform, RecognitionLevel
+from app.catalogue.annex import AnnexRow, Likeness, annex_platforms, annex_rows, distinct_if
+from app.catalogue.industries import Industry, industries, readings
+from app.catalogue.models import Platform
+from app.catalogue.rules.stage import STAGES, is_built
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
-from app.kernel.money import ZERO, Money
 from app.web.access import requires
 from app.web.exports import Column, download
-from app.web.formats import said
-from app.web.pages.subsidy import latest_assessments
+from app.web.formats import is_english, said
+from app.web.forms import CALENDAR
 from app.web.paging import wanted_file
 from app.web.words import word_of
-from billing.models import RevenueEntry
-from devices.models import UsageSession
+from billing.answering import POLICY
+from billing.city_figures import CityYear, PlatformRow, city_year
+from billing.rules.grant_steps import NAMES
+from billing.subsidy_totals import subsidy_totals
 
 pages = Blueprint("city", __name__)
 
-# 二 行动目标: year, platforms built, of which provincial.
-TARGETS = ((2027, 3, 1), (2030, 8, 2))
-STAGES = (
-    RecognitionLevel.QUANZHOU,
-    RecognitionLevel.PROVINCIAL,
-    RecognitionLevel.NATIONAL,
-    RecognitionLevel.NATIONAL_INNOVATION_CENTRE,
-)
-
 
 @dataclass(frozen=True, slots=True)
-class PlatformRow:
-    """One platform's year in figures. ``stage`` is its highest recognition, ``None`` while only listed."""
+class Coverage:
+    """How many platforms of each stage serve one industry."""
 
-    platform: Platform
-    stage: RecognitionLevel | None
-    equipment: int
-    running_s: int
-    firms: int
-    revenue: Money
-    payable: Money
+    industry: Industry
+    counts: Sequence[int]
+    platforms: int
+    built: int
 
 
 @pages.get("/city")
 @requires(Permission.SEE_CITY)
 def overview() -> Response | str:
-    year = request.args.get("year", clock.local_date(clock.now()).year, type=int)
+    year = asked_year()
     if form := wanted_file():
         columns: list[Column[PlatformRow]] = [
             Column(gettext("平台"), lambda row: said(row.platform, "name")),
-            Column(gettext("阶段"), lambda row: word_of(row.stage) if row.stage else ""),
+            Column(gettext("阶段"), lambda row: stage_word(row)),
             Column(gettext("设备"), lambda row: row.equipment, "number"),
-            Column(gettext("运行小时"), lambda row: timedelta(seconds=row.running_s), "hours"),
+            Column(gettext("运行小时"), lambda row: row.running, "hours"),
+            Column(gettext("其中对外服务"), lambda row: row.served, "hours"),
             Column(gettext("服务企业"), lambda row: row.firms, "number"),
             Column(gettext("收入（不含税）"), lambda row: row.revenue, "money"),
-            Column(gettext("应付补助"), lambda row: row.payable, "money"),
+            Column(gettext("应付补助"), lambda row: row.planned, "money"),
         ]
         return download(
-            f"city-{year}", columns, _rows(year), form=form, is_sample=lambda row: row.platform.illustrative
+            f"city-{year}", columns, figures_of(year).rows, form=form, is_sample=lambda row: row.platform.illustrative
         )
     return render_template("city.html", **city_figures(year))
 
 
-def city_figures(year: int) -> dict[str, object]:
-    rows = _rows(year)
-    provincial = {RecognitionLevel.PROVINCIAL, RecognitionLevel.NATIONAL, RecognitionLevel.NATIONAL_INNOVATION_CENTRE}
+@pages.get("/city/annex")
+@requires(Permission.SEE_CITY)
+def annex() -> Response | str:
+    """The nineteen rows, and which of them are one platform."""
+    if form := wanted_file():
+        columns: list[Column[AnnexRow]] = [
+            Column(gettext("附件平台名"), lambda row: row.name),
+            Column(gettext("附件"), lambda row: row.annex),
+            Column(gettext("序号"), lambda row: row.number, "number"),
+            Column(gettext("分类"), lambda row: row.kind),
+            Column(gettext("领域"), lambda row: row.field),
+            Column(gettext("依托单位"), lambda row: row.host),
+            Column(gettext("平台代码"), lambda row: row.platform),
+            Column(gettext("相关条目"), lambda row: "；".join(pair.other for pair in row.pairs)),
+            Column(gettext("关系"), lambda row: "；".join(str(word_of(pair.how)) for pair in row.pairs)),
+            Column(gettext("理由"), lambda row: "；".join(pair.because for pair in row.pairs)),
+            Column(gettext("备注"), lambda row: "；".join(row.remarks)),
+        ]
+        return download("annex", columns, annex_rows(), form=form)
+    platforms = annex_platforms()
+    known = {one.code: one for one in db.session.scalars(select(Platform).where(Platform.code.in_(platforms)))}
+    return render_template(
+        "city_annex.html",
+        platforms=platforms,
+        known=known,
+        rows=len(annex_rows()),
+        merged=distinct_if([how for how in Likeness if how is not Likeness.UNCONFIRMED]),
+        fewest=distinct_if(list(Likeness)),
+        most=distinct_if([Likeness.IDENTICAL, Likeness.SIMILAR_NAME]),
+        year=asked_year(),
+    )
+
+
+def city_figures(year: int) -> dict[str, Any]:
+    """What the page shows, here and as an official's first page."""
+    city = figures_of(year)
     return {
         "year": year,
-        "rows": rows,
-        "targets": TARGETS,
+        "city": city,
         "stages": STAGES,
-        "built": sum(row.stage is not None for row in rows),
-        "provincial": sum(row.stage in provincial for row in rows),
-        "running_s": sum(row.running_s for row in rows),
-        "revenue": sum((row.revenue for row in rows), ZERO),
-        "payable": sum((row.payable for row in rows), ZERO),
+        "coverage": [_covered(industry, city) for industry in industries()],
+        "read": [one for code, one in readings().items() if any(row.platform.code == code for row in city.rows)],
+        "subsidies": subsidy_totals(db.session(), year, city.grants),
+        "payers": (POLICY.upper, POLICY.own),
+        "programme_word": programme_word,
     }
 
 
-def _rows(year: int) -> list[PlatformRow]:
-    session = db.session()
-    platforms = session.scalars(
-        select(Platform)
-        .options(selectinload(Platform.recognitions), selectinload(Platform.equipment))
-        .order_by(Platform.id)
-    ).all()
-    first, after = (clock.local_midnight(date(each, 1, 1)) for each in (year, year + 1))
-    used = {
-        row.platform_id: row
-        for row in session.execute(
-            select(
-                Equipment.platform_id,
-                func.sum(UsageSession.running_s).label("running_s"),
-                func.count(UsageSession.organization_id.distinct()).label("firms"),
-            )
-            .join(UsageSession, UsageSession.equipment_id == Equipment.id)
-            .where(UsageSession.started_at >= first, UsageSession.started_at < after)
-            .group_by(Equipment.platform_id)
-        )
-    }
-    earned = {
-        row.platform_id: row.net
-        for row in session.execute(
-            select(RevenueEntry.platform_id, func.sum(RevenueEntry.net_fen).label("net"))
-            .where(func.extract("year", RevenueEntry.invoiced_on) == year)
-            .group_by(RevenueEntry.platform_id)
-        )
-    }
-    kept = latest_assessments([one.id for one in platforms])
-    return [
-        PlatformRow(
-            platform=one,
-            stage=max((each.level for each in one.recognitions), key=STAGES.index, default=None),
-            equipment=len(one.equipment),
-            running_s=used[one.id].running_s if one.id in used else 0,
-            firms=used[one.id].firms if one.id in used else 0,
-            revenue=earned.get(one.id, ZERO),
-            payable=sum(
-                (
-                    Money.of(grant["payable"])
-                    for grant in (kept[one.id].result["grants"] if one.id in kept else ())
-                    if grant["year"] == year
-                ),
-                ZERO,
-            ),
-        )
-        for one in platforms
-    ]
+def _covered(industry: Industry, city: CityYear) -> Coverage:
+    reached = [row.stage for row in city.rows if industry.key in row.industries]
+    return Coverage(
+        industry, [reached.count(stage) for stage in STAGES], len(reached), sum(is_built(stage) for stage in reached)
+    )
+
+
+def programme_word(programme: str) -> str:
+    chinese, english = NAMES[programme]
+    return english if is_english() else chinese
+
+
+def figures_of(year: int) -> CityYear:
+    today = clock.local_date(clock.now())
+    return city_year(db.session(), year, on=min(today, date(year, 12, 31)))
+
+
+def asked_year() -> int:
+    """The year in the address; an impossible one is this year."""
+    this = clock.local_date(clock.now()).year
+    wanted = request.args.get("year", this, type=int)
+    return wanted if wanted in CALENDAR else this
+
+
+def stage_word(row: PlatformRow) -> str:
+    return gettext("清单") if row.stage is None else str(word_of(row.stage))
