@@ -54,6 +54,14 @@ def month_in(field: str, default: date) -> date:
     return found
 
 
+def year_in(field: str) -> int:
+    """A calendar year, the present one where none is named."""
+    year = request.values.get(field, clock.local_date(clock.now()).year, type=int)
+    if year not in CALENDAR:
+        raise InvalidInput("请选择年度。", field=field)
+    return year
+
+
 def money_in(field: str) -> Money:
     try:
         return Money.of(request.values.get(field, "").replace(",", "").lstrip("¥") or "0")

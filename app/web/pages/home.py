@@ -7,12 +7,13 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from app.booking.approving import waiting_count
 from app.booking.models import Reservation
+from app.booking.rating import unrated
 from app.booking.rules.reservation import HOLDS_SLOT, SHOWN
 from app.catalogue.models import Equipment, Platform
 from app.identity.models import Organization
@@ -33,6 +34,7 @@ from devices.watching import open_alerts
 
 pages = Blueprint("home", __name__)
 ROWS = 10
+UNRATED = 3
 
 
 @pages.get("/")
@@ -88,8 +90,16 @@ def _firm() -> dict[str, Any]:
             Charge.organization_id.in_(own), Charge.served_at >= month.start, Charge.served_at < month.end
         )
     )
+    seen = exists().where(UsageSession.reservation_id == Reservation.id, ~UsageSession.open)
+    to_rate = session.scalars(
+        unrated(bounds(Permission.GIVE_FEEDBACK).organization_ids, at=now)
+        .where(seen)
+        .options(joinedload(Reservation.equipment))
+        .limit(UNRATED)
+    ).all()
     return {
         "coming": coming,
+        "to_rate": to_rate,
         "running": [one for one in used if one.open],
         "used": [one for one in used if not one.open],
         "bills": bills,

@@ -33,6 +33,7 @@ from app.web.errors import interval_json, sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import input_time, said, span
 from app.web.forms import interval_in
+from app.web.opinion_form import opinion_of
 from app.web.paging import page_of, wanted_file
 from app.web.words import state_of
 from billing.statements import charges_of_sessions
@@ -164,14 +165,14 @@ def estimate() -> str:
 @pages.get("/reservations/<int:reservation_id>")
 @requires(Permission.SEE_RESERVATIONS)
 def reservation(reservation_id: int) -> str:
-    return _page(_visible(reservation_id, Permission.SEE_RESERVATIONS))
+    return reservation_page(visible(reservation_id, Permission.SEE_RESERVATIONS))
 
 
 @pages.get("/reservations/<int:reservation_id>/use")
 @requires(Permission.SEE_RESERVATIONS)
 def use(reservation_id: int) -> str:
     """The part of the page that still changes; the page asks for it again while it may."""
-    row = _visible(reservation_id, Permission.SEE_RESERVATIONS)
+    row = visible(reservation_id, Permission.SEE_RESERVATIONS)
     return render_template("reservation_use.html", reservation=row, **_use(db.session(), row))
 
 
@@ -181,7 +182,7 @@ def move(reservation_id: int) -> Response | tuple[str, int]:
     try:
         _move(reservation_id)
     except Refusal as refusal:
-        return _page(_visible(reservation_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
+        return reservation_page(visible(reservation_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
     flash(gettext("已改期。"))
     return redirect(url_for(".reservation", reservation_id=reservation_id))
 
@@ -202,7 +203,7 @@ def move_to(reservation_id: int) -> Response | tuple[Response, int]:
 @pages.post("/reservations/<int:reservation_id>/cancel")
 @requires(Permission.RESERVE)
 def cancel(reservation_id: int) -> Response | tuple[str, int]:
-    _visible(reservation_id, Permission.RESERVE)
+    visible(reservation_id, Permission.RESERVE)
     person_id, reason = current_user.id, request.form.get("reason", "").strip()[:300]
     try:
         in_transaction(
@@ -214,7 +215,7 @@ def cancel(reservation_id: int) -> Response | tuple[str, int]:
             )
         )
     except Refusal as refusal:
-        return _page(_visible(reservation_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
+        return reservation_page(visible(reservation_id, Permission.RESERVE), refusal=refusal), status_of(refusal)
     flash(gettext("已取消，时段已释放。"))
     return redirect(url_for(".reservation", reservation_id=reservation_id))
 
@@ -230,7 +231,7 @@ def within_bounds(limits: Bounds) -> ColumnElement[bool]:
     )
 
 
-def _visible(reservation_id: int, permission: Permission) -> Reservation:
+def visible(reservation_id: int, permission: Permission) -> Reservation:
     row = db.session.get(
         Reservation, reservation_id, options=[joinedload(Reservation.equipment).joinedload(Equipment.platform)]
     )
@@ -240,7 +241,7 @@ def _visible(reservation_id: int, permission: Permission) -> Reservation:
     return row
 
 
-def _page(row: Reservation, *, refusal: Refusal | None = None) -> str:
+def reservation_page(row: Reservation, *, refusal: Refusal | None = None) -> str:
     limits = bounds(Permission.RESERVE)
     mine = limits.allows(organization_id=row.organization_id)
     coming = row.state in NOT_BEGUN and row.during.start > clock.now()
@@ -248,6 +249,7 @@ def _page(row: Reservation, *, refusal: Refusal | None = None) -> str:
         "reservation.html",
         reservation=row,
         may_change=mine and coming,
+        opinion=opinion_of(db.session(), row, may_give=bounds(Permission.GIVE_FEEDBACK)),
         refused=sentence(refusal) if refusal is not None else "",
         alternatives=refusal.alternatives if isinstance(refusal, SlotTaken) else (),
         **_use(db.session(), row),
@@ -283,7 +285,7 @@ def _curve(session: Session, row: Reservation, meter_id: int) -> dict[str, Any]:
 
 
 def _move(reservation_id: int) -> None:
-    _visible(reservation_id, Permission.RESERVE)
+    visible(reservation_id, Permission.RESERVE)
     person_id, when = current_user.id, interval_in()
 
     def work(session: Session) -> None:

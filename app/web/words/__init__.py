@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from app.web.words import billing, booking, catalogue, metering
+from app.web.words import billing, booking, catalogue, evaluation, metering
 from app.web.words.state import State
 
-_SUBJECTS = (booking, catalogue, metering, billing)
+_SUBJECTS = (booking, catalogue, metering, billing, evaluation)
 
 # Kinds of different things share their stored word (a booked reservation, booked evidence), and a
 # StrEnum equals its word: look up by kind and name.

@@ -1,0 +1,228 @@
+"""A year is weighed, handed in, confirmed, concluded and corrected; what is concluded stays as it was."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from app.booking.models import Reservation
+from app.booking.rating import rate
+from app.booking.rules.service import HandedFile
+from app.identity.rules.permission import Role
+from app.kernel.errors import Conflict, InvalidInput, NotFound
+from app.kernel.interval import Interval
+from billing.assessing import facts_of
+from billing.evaluating import conclude, concluded_years, correct, ranking, results_of
+from billing.evaluation_entries import decide, hand_in, latest_entries
+from billing.evaluation_schemes import set_terms, terms_of
+from billing.models import Evaluation
+from billing.policies.jinzhengban_2025_13_evaluation import INDICATORS
+from billing.rules.evaluation import Grade, Head, Term
+from tests import makers
+from tests.integration.evaluation_world import YEAR, build
+
+AT = datetime(2027, 1, 15, tzinfo=makers.UTC)
+PAPER = HandedFile("示例.pdf", "application/pdf", b"%PDF-1.7 sample")
+USUAL = {one.key: Term(one.weight, one.target) for one in INDICATORS}
+SOURCE = {"source": "示例通知〔2026〕1号", "reason": "示例", "at": AT}
+
+
+@pytest.fixture
+def world(session):
+    one, other = build(session, random.Random(3))
+    office = makers.organization(session)
+    official = makers.person(session, (office, Role.OFFICIAL)).id
+    return SimpleNamespace(
+        ours=one.platform_id, other=other.platform_id, staff=one.by, official=official,
+        both=[one.platform_id, other.platform_id],
+    )  # fmt: skip
+
+
+def settle(session, world, value="80"):
+    """Hand in and confirm one manual indicator."""
+    told = {"value": Decimal(value), "at": AT}
+    hand_in(session, world.ours, YEAR, "team", reason="示例", file=PAPER, by=world.staff, **told)
+    decide(session, world.ours, YEAR, "team", reason="", by=world.official, **told)
+
+
+def concluded(session, world, **given):
+    told = {"selected": True, "document": "示例评估1号", "by": world.official, "at": AT, **given}
+    return conclude(session, world.ours, YEAR, **told)
+
+
+def test_a_manual_indicator_counts_once_an_official_has_said_so(session, world):
+    def points():
+        scored = results_of(session, [world.ours], YEAR)[world.ours].result.scored
+        return next(one.score for one in scored if one.indicator.key == "team")
+
+    hand_in(session, world.ours, YEAR, "team", value=Decimal(80), reason="示例", file=PAPER, by=world.staff, at=AT)
+    assert points() == 0
+    assert results_of(session, [world.ours], YEAR)[world.ours].waiting == {"team"}
+    told = {"by": world.official, "at": AT}
+    with pytest.raises(InvalidInput) as refused:
+        decide(session, world.ours, YEAR, "team", value=Decimal(60), reason=" ", **told)
+    assert refused.value.field == "reason"
+    assert decide(session, world.ours, YEAR, "team", value=Decimal(80), reason="", **told).kind == "confirmed"
+    assert points() == 80
+    assert decide(session, world.ours, YEAR, "team", value=Decimal("60.5"), reason="示例", **told).kind == "corrected"
+    assert points() == Decimal("60.5")
+    with pytest.raises(IntegrityError):
+        session.execute(text("UPDATE evaluation_entry SET value = 1"))
+    session.rollback()
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"indicator": "firms"}, "indicator"),
+        ({"value": Decimal(101)}, "value"),
+        ({"value": Decimal("NaN")}, "value"),
+        ({"value": Decimal("1.005")}, "value"),
+        ({"reason": " "}, "reason"),
+        ({"file": HandedFile("x.pdf", "application/pdf", b"<html>")}, "file"),
+        ({"file": HandedFile("x.pdf", "application/pdf", b"")}, "file"),
+        ({"file": HandedFile("x.pdf", "application/pdf", b"%PDF-" + bytes(20 * 1024 * 1024))}, "file"),
+    ],
+)
+def test_what_cannot_be_handed_in_says_what_to_mend(session, world, given, field):
+    told = {"indicator": "team", "value": Decimal(80), "reason": "示例", "file": PAPER, **given}
+    with pytest.raises(InvalidInput) as refused:
+        hand_in(session, world.ours, YEAR, by=world.staff, at=AT, **told)
+    assert refused.value.field == field
+    assert latest_entries(session, [world.ours], YEAR) == {}
+
+
+def test_weights_hold_until_later_ones_and_not_after_a_result(session, world):
+    assert (terms_of(session, YEAR).terms, terms_of(session, YEAR).scheme) == (USUAL, None)
+    otherwise = USUAL | {"firms": Term(Decimal(15), Decimal(30)), "orders": Term(Decimal(0), Decimal(100))}
+    set_terms(session, YEAR - 1, otherwise, by=world.official, **SOURCE)
+    assert terms_of(session, YEAR).terms == otherwise
+    assert not terms_of(session, YEAR).of_this_year
+    for wrong in ({"source": " "}, {"reason": ""}):
+        with pytest.raises(InvalidInput):
+            set_terms(session, YEAR, USUAL, by=world.official, **SOURCE | wrong)
+    set_terms(session, YEAR, USUAL, by=world.official, **SOURCE)
+    assert terms_of(session, YEAR).terms == USUAL
+    settle(session, world)
+    concluded(session, world)
+    with pytest.raises(Conflict):
+        set_terms(session, YEAR, otherwise, by=world.official, **SOURCE)
+    set_terms(session, YEAR + 1, otherwise, by=world.official, **SOURCE)
+
+
+def test_a_year_is_concluded_once_all_is_said_and_stays_as_it_was(session, world):
+    def refused(kind, **given):
+        with pytest.raises(kind) as found:
+            concluded(session, world, **given)
+        return found.value
+
+    assert "权重" in refused(Conflict).sentence
+    set_terms(session, YEAR, USUAL, by=world.official, **SOURCE)
+    hand_in(session, world.ours, YEAR, "team", value=Decimal(80), reason="示例", file=PAPER, by=world.staff, at=AT)
+    assert "等待确认" in refused(Conflict).sentence
+    decide(session, world.ours, YEAR, "team", value=Decimal(80), reason="", by=world.official, at=AT)
+    assert refused(InvalidInput, document=" ").field == "document"
+    with pytest.raises(InvalidInput):
+        conclude(session, world.ours, 2028, selected=True, document="示例", by=world.official, at=AT)
+    before = results_of(session, world.both, YEAR)
+    kept = concluded(session, world)
+    assert (kept.score, kept.grade) == (before[world.ours].result.total, before[world.ours].result.grade)
+    # What happens afterwards moves the other platform and not this one.
+    session.execute(text("UPDATE usage_session SET running_s = 1, ended_at = ended_at - interval '10 minutes',"
+                         " during = tstzrange(started_at, ended_at - interval '10 minutes')"))  # fmt: skip
+    session.execute(text("UPDATE feedback SET stars = 1"))
+    session.expire_all()
+    after = results_of(session, world.both, YEAR)
+    assert after[world.ours].result == before[world.ours].result
+    assert after[world.ours].told == before[world.ours].told
+    assert after[world.other].result != before[world.other].result
+    assert "只能更正" in refused(Conflict).sentence
+    with pytest.raises(Conflict):
+        settle(session, world)
+    assert [(year, one.total) for year, one in concluded_years(session, world.ours)] == [(YEAR, kept.score)]
+    told = facts_of(session, world.ours).evaluations
+    assert [(one.year, one.evaluated, one.selected, one.document) for one in told] == [
+        (YEAR, True, True, "示例评估1号")
+    ]
+
+
+def test_a_correction_says_what_was_before_and_why_and_nothing_goes_after_a_lock(session, world):
+    set_terms(session, YEAR, USUAL, by=world.official, **SOURCE)
+    told = {"by": world.official, "at": AT, "recount": False}
+    with pytest.raises(NotFound):
+        correct(session, world.ours, YEAR, selected=False, document="示例2号", reason="示例", **told)
+    score = concluded(session, world).score
+    with pytest.raises(Conflict):
+        correct(session, world.ours, YEAR, selected=True, document="示例评估1号", reason="示例", **told)
+    with pytest.raises(InvalidInput):
+        correct(session, world.ours, YEAR, selected=False, document="示例2号", reason="", **told)
+    session.execute(text("DELETE FROM feedback"))
+    row = correct(session, world.ours, YEAR, selected=False, document="示例2号", reason="示例更正", **told)
+    assert (row.selected, row.score, row.corrections[0].before["document"]) == (False, score, "示例评估1号")
+    told["recount"] = True
+    row = correct(session, world.ours, YEAR, selected=False, document="示例2号", reason="示例重算", **told)
+    assert row.score < score
+    assert row.corrections[1].before["score"] == str(score)
+    _lock_claim(session, world)
+    for work in (
+        lambda: correct(session, world.ours, YEAR, selected=True, document="示例3号", reason="示例", **told),
+        lambda: concluded(session, world),
+    ):
+        with pytest.raises(Conflict) as refused:
+            work()
+        assert "锁定" in refused.value.sentence
+    assert session.query(Evaluation).filter_by(platform_id=world.ours).one().document == "示例2号"
+
+
+def test_platforms_are_ranked_by_total_and_then_by_service(session, world):
+    results = results_of(session, world.both, YEAR)
+    places = ranking(results.values())
+    better = max(world.both, key=lambda one: results[one].result.total)
+    assert places[better] == 1
+    assert ranking(list(results.values())[::-1]) == places
+    assert all(results[one].result.heads[Head.SERVICE] > 0 for one in world.both)
+    assert all(results[one].result.grade in Grade for one in world.both)
+
+
+def _lock_claim(session, world):
+    session.execute(
+        text(
+            "INSERT INTO claim (platform_id, policy, year, state, filed_by, filed_at, document, illustrative)"
+            " VALUES (:platform, '示例', :year, 'locked', :by, :at, '', true)"
+        ),
+        {"platform": world.ours, "year": YEAR, "by": world.staff, "at": AT},
+    )
+    session.execute(
+        text(
+            "INSERT INTO claim_record (claim_id, locked_on, locked_at, locked_by, scenario, digest, result)"
+            " SELECT id, :on, :at, :by, :scenario, '', '{}' FROM claim"
+        ),
+        {"on": date(2027, 1, 10), "at": AT, "by": world.official, "scenario": zlib.compress(b"{}")},
+    )
+
+
+def test_a_firm_rates_a_use_once_and_may_change_its_mind_for_a_week(session):
+    equipment, firm, person = makers.equipment(session), makers.organization(session), makers.person(session)
+    when = Interval(makers.BEGINNING, makers.BEGINNING + timedelta(hours=2))
+    row = Reservation(
+        equipment_id=equipment.id, organization_id=firm.id, person_id=person.id, during=when,
+        created_at=makers.BEGINNING, changed_at=makers.BEGINNING,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    with pytest.raises(Conflict):
+        rate(session, row.id, stars=5, words="", used=True, by=person.id, at=when.start)
+    first = rate(session, row.id, stars=2, words=" 慢 ", used=True, by=person.id, at=when.end)
+    again = rate(session, row.id, stars=4, words="好", used=True, by=person.id, at=when.end + timedelta(days=7))
+    assert (first.id, again.stars, again.words) == (again.id, 4, "好")
+    late = when.end + timedelta(days=7, minutes=1)
+    assert rate(session, row.id, stars=4, words="好", used=True, by=person.id, at=late).stars == 4
+    with pytest.raises(Conflict):
+        rate(session, row.id, stars=1, words="", used=True, by=person.id, at=late)
