@@ -20,7 +20,7 @@ from devices.models import ReadingBatch, Seal, SealedBlock
 from devices.rules import merkle
 from devices.rules.leaf import NO_SEAL_BEFORE, READING_FORMAT, seal_hash, statement_of
 
-BLOCK = 4096
+BLOCK = merkle.BLOCK
 FULL = BLOCK * merkle.SIZE
 MOST_LEAVES = 500_000
 MOST_BATCHES = 1000

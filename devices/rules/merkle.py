@@ -7,11 +7,14 @@ path of the block among the blocks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import pairwise
 
 SIZE = 32
 """Bytes of a hash."""
+BLOCK = 4096
+"""So many leaves of a seal are kept together."""
 EMPTY = sha256(b"").digest()
 
 
@@ -72,3 +75,57 @@ def _above(level: Sequence[bytes]) -> list[bytes]:
     if len(level) % 2:
         above.append(level[-1])
     return above
+
+
+def others_of(hashes: Sequence[bytes], places: Sequence[int]) -> list[bytes]:
+    """The hashes that lead from the leaves at ``places`` (ascending) to the root: of all levels, from the bottom.
+
+    Together they take about as much as the leaves that are missing between them, however many are asked for. O(n).
+    """
+    others: list[bytes] = []
+    level = hashes
+    known = list(places)
+    while len(level) > 1:
+        have = set(known)
+        others += [level[one ^ 1] for one in known if one ^ 1 < len(level) and one ^ 1 not in have]
+        level, known = _above(level), sorted({one // 2 for one in known})
+    return others
+
+
+def root_of_some(hashes: Sequence[bytes], places: Sequence[int], *, size: int, others: Sequence[bytes]) -> bytes | None:
+    """The root that leaf ``hashes`` at ``places`` (ascending) lead to, or ``None`` if ``others`` are not as many as
+    they must be. ``others_of`` names them. O(places) where they are many.
+    """
+    if not places or places[-1] >= size or any(a >= b for a, b in pairwise(places)) or places[0] < 0:
+        return None
+    known, level, left = list(places), list(hashes), iter(others)
+    try:
+        while size > 1:
+            if len(known) == size:
+                break
+            known, level = _some_above(known, level, size, left)
+            size = (size + 1) // 2
+    except StopIteration:
+        return None
+    return None if next(left, None) is not None else root(level)
+
+
+def _some_above(
+    known: Sequence[int], level: Sequence[bytes], size: int, left: Iterator[bytes]
+) -> tuple[list[int], list[bytes]]:
+    above: list[bytes] = []
+    places: list[int] = []
+    at, count = 0, len(known)
+    while at < count:
+        place, found = known[at], level[at]
+        at += 1
+        if place % 2:
+            found = sha256(b"\1" + next(left) + found).digest()
+        elif at < count and known[at] == place + 1:
+            found = sha256(b"\1" + found + level[at]).digest()
+            at += 1
+        elif place + 1 < size:
+            found = sha256(b"\1" + found + next(left)).digest()
+        above.append(found)
+        places.append(place // 2)
+    return places, above

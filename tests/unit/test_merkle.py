@@ -109,3 +109,19 @@ def test_what_is_packed_is_split_again():
     assert merkle.root([]) == sha256(b"").digest()
     with pytest.raises(IndexError):
         merkle.path(hashes, 2)
+
+
+@given(LEAVES, st.data())
+def test_some_leaves_are_proved_together_with_no_more_than_the_missing_hashes(leaves, data):
+    hashes = hashes_of(leaves)
+    places = sorted(data.draw(st.sets(st.integers(0, len(leaves) - 1), min_size=1)))
+    others = merkle.others_of(hashes, places)
+    known = [hashes[place] for place in places]
+    assert merkle.root_of_some(known, places, size=len(leaves), others=others) == merkle.root(hashes)
+    assert len(others) <= min(len(leaves) - len(places), len(places) * len(leaves).bit_length())
+    wrong = data.draw(st.integers(0, len(places) - 1))
+    forged = [bytes(32) if at == wrong else one for at, one in enumerate(known)]
+    assert merkle.root_of_some(forged, places, size=len(leaves), others=others) != merkle.root(hashes)
+    assert merkle.root_of_some(known, places, size=len(leaves), others=[*others, bytes(32)]) is None
+    if others:
+        assert merkle.root_of_some(known, places, size=len(leaves), others=others[1:]) is None

@@ -1,0 +1,282 @@
+"""Write the dossier of a platform's year: in portions, each a transaction, so that a person can watch it grow.
+
+A portion leaves its parts in a folder of its own; a portion that is done again writes the same parts. The last one
+makes one file of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.catalogue.models import Platform
+from app.identity.rules.notice import msgid
+from app.kernel.errors import Conflict, Refusal
+from app.kernel.long_work import LongWork, WorkState, ask
+from app.kernel.money import Money
+from billing.claims.record import Basis, basis_of
+from billing.dossier.archive import Archive
+from billing.dossier.document import claim_pdf
+from billing.dossier.sources import ROOT, carried
+from billing.dossier.tables import tables_of, told, write_csv, write_xlsx
+from billing.dossier.told import cases_told, lines_told, readings_of_cases, sessions_of_cases, span_told
+from billing.models import Dossier
+from billing.policies import policy_by_number
+from billing.rules.dossier import cases, lines
+from billing.rules.dossier.judgement import assessment_told, policy_told
+from billing.rules.dossier.portion import packed
+from billing.rules.dossier.readings import Proved
+from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.scenario import scenario_facts
+from billing.rules.subsidy import assess
+from devices.sealed import sealed_parts, seals_told
+from devices.spans import spans_of
+
+Json = dict[str, Any]
+KIND = "dossier"
+FOLDER = "dossiers"
+"""Where they are kept, in the folder of the house."""
+MOST_READINGS, MOST_CASES = 100_000, 1000
+"""So much is in one portion: some seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Where dossiers are kept, and the seed of the key that signs them and the seals."""
+
+    folder: Path
+    key: bytes
+
+
+def ask_for(session: Session, platform_id: int, year: int, *, by: int | None, at: datetime) -> int:
+    """Put the dossier of a platform's year in line. Returns the id of the work."""
+    return ask(session, kind=KIND, platform_id=platform_id, arguments={"year": year}, by=by, at=at).id
+
+
+def go_on(session: Session, work_id: int, *, house: House, at: datetime) -> tuple[bool, int, int]:
+    """Write a portion of it here and now. Returns whether there is more, and how many portions of how many are done.
+
+    Errors: the ``Refusal`` that ended it.
+    """
+    work = session.scalars(select(LongWork).where(LongWork.id == work_id).with_for_update()).one()
+    if work.going_on:
+        work.state = WorkState.RUNNING
+        write_portion(session, work, at, house=house)
+        session.flush()
+    return work.going_on, work.done, work.total
+
+
+def keep_as(session: Session, work_id: int, file: Path, *, house: House) -> None:
+    """Copy the file that this work wrote. Errors: ``Conflict`` where it wrote none."""
+    name = session.scalar(select(Dossier.file).where(Dossier.long_work_id == work_id))
+    if name is None:
+        raise Conflict("证据包没有生成，请查看后台处理的说明。")
+    shutil.copyfile(house.folder / name, file)
+
+
+def write_portion(session: Session, work: LongWork, at: datetime, *, house: House) -> None:
+    """A portion of long work: the dossier of ``arguments["year"]``."""
+    parts = house.folder / f"parts-{work.id}"
+    try:
+        _portion(session, work, at, parts, house)
+    except Refusal:
+        shutil.rmtree(parts, ignore_errors=True)
+        raise
+
+
+def _portion(session: Session, work: LongWork, at: datetime, parts: Path, house: House) -> None:
+    year, done = int(work.arguments["year"]), int(work.arguments.get("portion", 0))
+    if done == 0 or not (parts / "plan.json").exists():
+        parts.mkdir(parents=True, exist_ok=True)
+        plan = _open(session, work.platform_id or 0, year, parts)
+        done = 0
+    else:
+        plan = json.loads((parts / "plan.json").read_bytes())
+        if done <= len(plan):
+            _write_cases(session, plan[done - 1], parts, done)
+        else:
+            row = _close(session, work, year, parts, house, len(plan), at)
+            work.progressed(done + 1)
+            work.finish(msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。"), at=at,
+                        lines=row.lines, readings=row.readings)  # fmt: skip
+            return
+    work.progressed(done + 1, total=len(plan) + 2)
+    work.arguments = {**work.arguments, "portion": done + 1}
+
+
+def _open(session: Session, platform_id: int, year: int, parts: Path) -> list[list[int]]:
+    """Facts, assessment and lines; and which cases are told in which portion."""
+    basis = basis_of(session, platform_id, year, lines=True)
+    assessment = basis.judged()
+    policy = policy_by_number(assessment.policy)
+    _put(parts / "facts.json", basis.scenario())
+    _put(parts / "assessment.json", assessment_told(assessment))
+    _put(parts / "policy.json", policy_told(policy))
+    _put(parts / "claim.json", _claim(session.get_one(Platform, platform_id), year, basis, assessment_told(assessment)))
+    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
+    counted = lines.counted_of(revenue)
+    ids = sorted(int(line.ref) for one in basis.facts.documents for line in one.lines if line.ref is not None)
+    wanted: dict[int, None] = {}
+    with (parts / "lines.jsonl").open("wb") as out:
+        for one in lines_told(session, ids):
+            if one["case"] is not None and str(one["line"]) in counted:
+                wanted[one["case"]] = None
+            out.write(_line(one))
+    plan = list(_portions(readings_of_cases(session, sorted(wanted))))
+    _put(parts / "plan.json", plan)
+    return plan
+
+
+def _claim(platform: Platform, year: int, basis: Basis, assessed: Json) -> Json:
+    begins = f"{year} "
+    return {
+        "platform": platform.name_zh,
+        "platform_en": platform.name_en,
+        "code": platform.code,
+        "sample": platform.illustrative,
+        "year": year,
+        "policy": assessed["policy"],
+        "locked_on": basis.locked_on and basis.locked_on.isoformat(),
+        "grants": {
+            key.removeprefix(begins): one for key, one in assessed["grants"].items() if key.startswith(begins)
+        },
+    }  # fmt: skip
+
+
+def _portions(readings: Mapping[int, int]) -> Iterator[list[int]]:
+    some: list[int] = []
+    held = 0
+    for case, count in readings.items():
+        if some and (held + count > MOST_READINGS or len(some) >= MOST_CASES):
+            yield some
+            some, held = [], 0
+        some.append(case)
+        held += count
+    if some:
+        yield some
+
+
+def _write_cases(session: Session, ids: list[int], parts: Path, number: int) -> None:
+    """One portion of cases, and the readings behind them with their proofs."""
+    spans = spans_of(session, sessions_of_cases(session, ids))
+    again = {one for span in spans.spans for one in span.session_ids}
+    charged: list[list[Any]] = []
+    with (parts / f"cases-{number:06d}.jsonl").open("wb") as out:
+        for case in cases_told(session, ids, spans):
+            charged += _charged(case, again)
+            out.write(_line(case))
+    used: list[int] = []
+    found = list(sealed_parts(session, [span.wanted for span in spans.spans]))
+    used = [part.seal_id for part in found]
+    with gzip.GzipFile(parts / f"readings-{number:06d}.gz", "wb", compresslevel=6, mtime=0) as packing:
+        for piece in packed([span_told(span) for span in spans.spans], found):
+            packing.write(piece)
+    readings = sum(len(block.rows) for part in found for block in part.blocks)
+    _put(parts / f"kept-{number:06d}.json", {"seals": used, "readings": readings, "charged": charged})
+
+
+def _charged(case: Json, again: set[int]) -> list[list[Any]]:
+    """What its charges are found to be; if the rules of today price it otherwise, that is noted in the case."""
+    proved = Proved(sessions=dict.fromkeys(again))  # type: ignore[arg-type]  # only whether they are there is asked
+    try:
+        found = list(cases.price_case("cases", case, proved))
+    except (DoesNotHold, Refusal, KeyError, TypeError, ValueError):
+        case["not_again"] = True
+        found = list(cases.price_case("cases", case, proved))
+    return [[number, asdict(one) | {"net": str(one.net), "tax": str(one.tax), "rate": str(one.rate)}]
+            for number, one in found]  # fmt: skip
+
+
+def _close(
+    session: Session, work: LongWork, year: int, parts: Path, house: House, portions: int, at: datetime
+) -> Dossier:
+    """One file of all parts, signed."""
+    numbers = [f"{one:06d}" for one in range(1, portions + 1)]
+    claim = json.loads((parts / "claim.json").read_bytes())
+    scenario = json.loads((parts / "facts.json").read_bytes())
+    seals: set[int] = set()
+    charged: dict[int, cases.Charged] = {}
+    readings = 0
+    for number in numbers:
+        kept = json.loads((parts / f"kept-{number}.json").read_bytes())
+        seals |= set(kept["seals"])
+        readings += kept["readings"]
+        charged |= {key: _as_charged(one) for key, one in kept["charged"]}
+    with (parts / "seals.jsonl").open("wb") as out:
+        out.writelines(_line(seal) for seal in seals_told(session, seals))
+    policy = policy_by_number(claim["policy"])
+    facts = scenario_facts(scenario)
+    assessment = assess(facts, policy.settings_with(scenario["settings"]), policy)
+    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
+    tally = lines.follow("lines.jsonl", told(parts / "lines.jsonl"), facts, charged, lines.counted_of(revenue))
+    (parts / "claim.pdf").write_bytes(claim_pdf(claim, assessment, policy, tally, readings, at=at))
+    name = f"{claim['code']}-{year}-{work.id}.zip"
+    draft = house.folder / f"{name}.part"
+    about = {"platform": claim["platform"], "year": year, "made_at": at.isoformat()}
+    with Archive(draft, at=at, key=house.key, about=about) as archive:
+        _pack(archive, parts, numbers, scenario)
+    draft.replace(house.folder / name)
+    row = Dossier(
+        platform_id=work.platform_id,
+        year=year,
+        long_work_id=work.id,
+        file=name,
+        bytes=(house.folder / name).stat().st_size,
+        lines=sum(tally.lines.values()),
+        readings=readings,
+        made_at=at,
+    )
+    session.add(row)
+    session.flush()
+    shutil.rmtree(parts)
+    return row
+
+
+def _pack(archive: Archive, parts: Path, numbers: Iterable[str], scenario: Json) -> None:
+    own = ROOT / "billing" / "dossier"
+    archive.add_file("README.txt", own / "README.txt")
+    archive.add_file("verify.py", own / "verify.py")
+    for name in ("claim.pdf", "claim.json", "facts.json", "assessment.json", "policy.json", "seals.jsonl",
+                 "lines.jsonl"):  # fmt: skip
+        archive.add_file(name, parts / name)
+    tables = tables_of(parts / "lines.jsonl", [parts / f"cases-{one}.jsonl" for one in numbers], scenario)
+    for table in tables:
+        write_csv(table, parts / "table.csv")
+        archive.add_file(f"tables/{table.name}.csv", parts / "table.csv")
+    write_xlsx(tables, parts / "tables.xlsx")
+    archive.add_file("tables.xlsx", parts / "tables.xlsx", packed=True)
+    for name, content in carried().items():
+        archive.add(f"sources/{name}", content)
+    for number in numbers:
+        archive.add_file(f"cases/{number}.jsonl", parts / f"cases-{number}.jsonl")
+        archive.add_file(f"readings/{number}.gz", parts / f"readings-{number}.gz", packed=True)
+
+
+def _as_charged(told_: Json) -> cases.Charged:
+    return cases.Charged(
+        Money.of(told_["net"]),
+        Money.of(told_["tax"]),
+        Decimal(told_["rate"]),
+        told_["category"],
+        told_["relation"],
+        cases.Basis(told_["basis"]),
+        told_["corrected"],
+    )
+
+
+def _put(file: Path, told_: Any) -> None:
+    file.write_text(json.dumps(told_, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _line(told_: Json) -> bytes:
+    return json.dumps(told_, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
