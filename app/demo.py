@@ -24,13 +24,15 @@ from app.catalogue.rules.customer import CustomerClass
 from app.catalogue.seeding import OPERATING_SINCE, load_catalogue, read, sample_uscc
 from app.demo_billing import Books, seed_billing
 from app.demo_booking import seed_booking_rules
+from app.demo_claims import seed_claims
+from app.demo_evaluation import seed_evaluation
 from app.identity.models import Organization, Person
 from app.identity.registering import add_membership, add_organization, add_person
 from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.interval import Interval
 from app.kernel.money import Money
-from billing.models import Evaluation, Tariff
+from billing.models import Tariff
 from billing.rules.words import RevenueCategory
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
@@ -76,6 +78,7 @@ class Cast:
     partner: Organization
     operators: list[Organization]
     operator: Person
+    official: Person
 
 
 def seed_demo(session: Session, *, at: datetime) -> bool:
@@ -100,6 +103,8 @@ def seed_demo(session: Session, *, at: datetime) -> bool:
             partner=cast.partner, operator=cast.operators[0], bookers=cast.bookers, by=cast.operator.id, at=at,
         ),
     )  # fmt: skip
+    seed_claims(session, platforms, operator=cast.operator.id, official=cast.official.id, at=at)
+    seed_evaluation(session, platforms, operator=cast.operator.id, official=cast.official.id, at=at)
     return True
 
 
@@ -111,6 +116,7 @@ def _people(session: Session, platforms: list[Platform], *, at: datetime) -> Cas
     second = body("示例新材料（泉州）有限公司", "DEMQ0009", "泉州其他")
     office = body("示例主管部门", "DEMQ0010", "晋江")
     partner = body("示例研究院", "DEMQ0011", "晋江")
+    first.town, first.park = "陈埭镇", "示例园区"
     found = [operator_of(session, platform.id, on=clock.local_date(at)) for platform in platforms]
     operators = [one for one in found if one is not None]
     people: dict[str, Person] = {}
@@ -129,7 +135,7 @@ def _people(session: Session, platforms: list[Platform], *, at: datetime) -> Cas
     ]
     for person, organization, role in roles:
         add_membership(session, person=person, organization=organization, role=role)
-    return Cast((first, second), (firm, other), partner, operators, operator)
+    return Cast((first, second), (firm, other), partner, operators, operator, official)
 
 
 def _recognised(session: Session, platform: Platform, number: int, *, year: int) -> None:
@@ -139,16 +145,6 @@ def _recognised(session: Session, platform: Platform, number: int, *, year: int)
             level=RecognitionLevel.QUANZHOU,
             recognised_on=date(year, 1, 15),
             document=f"示例认定〔{year}〕{number}号",
-            illustrative=True,
-        )
-    )
-    session.add(
-        Evaluation(
-            platform_id=platform.id,
-            year=year,
-            evaluated=True,
-            selected=True,
-            document=f"示例评估〔{year}〕{number}号",
             illustrative=True,
         )
     )

@@ -24,7 +24,7 @@ from app.catalogue.special_days import seed_special_days
 from app.identity.mailing import send_waiting
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
-from app.kernel.long_work import Step, advance
+from app.kernel.long_work import LongWork, Step, advance
 from app.kernel.secrets import key_for
 from app.letters import letter_for
 from billing.assessing import assess_platform
@@ -33,6 +33,9 @@ from billing.charging_fees import charge_fees
 from billing.charging_services import charge_services
 from billing.closing import KIND as PERIOD_CLOSE
 from billing.closing import close_portion
+from billing.dossier.writing import FOLDER as DOSSIERS
+from billing.dossier.writing import KIND as DOSSIER
+from billing.dossier.writing import House, write_portion
 from billing.holding import release_holds
 from billing.journal import post_documents
 from billing.paying_from_deposits import settle_from_deposits
@@ -195,7 +198,17 @@ def sealing(session: Session, at: datetime) -> int:
     return seal_readings(session, at=at, key=key_for("seals", master=current_app.config["MASTER_KEY"]))
 
 
-STEPS: dict[str, Step] = {PERIOD_CLOSE: close_portion, "invoice_pdfs": print_month}
+def writing_dossiers(session: Session, work: LongWork, at: datetime) -> None:
+    write_portion(session, work, at, house=dossier_house())
+
+
+def dossier_house() -> House:
+    """Where dossiers are kept, and the key of the house that signs them."""
+    settings = current_app.config
+    return House(settings["FOLDER"] / DOSSIERS, key_for("seals", master=settings["MASTER_KEY"]))
+
+
+STEPS: dict[str, Step] = {PERIOD_CLOSE: close_portion, "invoice_pdfs": print_month, DOSSIER: writing_dossiers}
 """How each kind of long work does one portion."""
 
 

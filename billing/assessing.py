@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -12,10 +12,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.catalogue.models import Platform, RecognitionLevel
+from app.kernel.money import ZERO, total
 from billing.answering import POLICY, settings_in_force
 from billing.assets import assets_of
-from billing.models import Assessment, Asset, Evaluation, Filing, Invoice, InvoiceLine, Payment, RevenueEntry
+from billing.models import Assessment, Asset, Claim, ClaimItem, Evaluation, OtherGrant
+from billing.revenue_facts import documents, summed_documents
 from billing.rules import facts as told
+from billing.rules.policy import Settings
 from billing.rules.subsidy import Assessment as Judgement
 from billing.rules.subsidy import assess
 
@@ -27,9 +30,10 @@ LEVELS: dict[RecognitionLevel, told.RecognitionLevel] = {
 
 
 def judge_platform(session: Session, platform_id: int) -> tuple[told.Facts, Judgement]:
-    """The platform's facts as recorded now and what follows from them. Stores nothing."""
-    facts = facts_of(session, platform_id)
-    return facts, assess(facts, settings_in_force(session), POLICY)
+    """The platform's facts as recorded now and what follows from them. Stores nothing. O(issued lines), in SQL."""
+    settings = settings_in_force(session)
+    facts = judging_facts(session, platform_id, settings)
+    return facts, assess(facts, settings, POLICY)
 
 
 def assess_platform(session: Session, platform_id: int, *, at: datetime) -> bool:
@@ -43,7 +47,7 @@ def assess_platform(session: Session, platform_id: int, *, at: datetime) -> bool
             policy=POLICY.number,
             settings=dict(judgement.settings.values),
             facts_digest=digest,
-            result=_result(judgement),
+            result=result_told(judgement),
             assessed_at=at,
         )
         .on_conflict_do_nothing()
@@ -52,9 +56,31 @@ def assess_platform(session: Session, platform_id: int, *, at: datetime) -> bool
     return stored.first() is not None
 
 
+def judging_facts(session: Session, platform_id: int, settings: Settings) -> told.Facts:
+    """What these readings are judged from: lines that are judged alike added up, where the readings allow it."""
+    if by_cash(settings):
+        return facts_of(session, platform_id)
+    return _facts(session, platform_id, summed_documents(session, platform_id))
+
+
+def by_cash(settings: Settings) -> bool:
+    """Whether each payment is looked at (A02), so that lines cannot be added up."""
+    return settings.text("A02_revenue_basis") == "cash_date"
+
+
 def facts_of(session: Session, platform_id: int) -> told.Facts:
     """Everything the policy asks about one platform. Each line carries its id as ``ref``. O(issued lines)."""
+    return _facts(session, platform_id, documents(session, platform_id))
+
+
+def _facts(session: Session, platform_id: int, earned: tuple[told.Document, ...]) -> told.Facts:
     platform = session.get_one(Platform, platform_id, options=[selectinload(Platform.operators)])
+    claims = session.scalars(
+        select(Claim)
+        .where(Claim.platform_id == platform_id, Claim.policy == POLICY.number)
+        .options(joinedload(Claim.record), selectinload(Claim.items).selectinload(ClaimItem.adjustments))
+        .order_by(Claim.year)
+    ).all()
     certified = next((one for one in platform.recognitions if one.level is RecognitionLevel.QUANZHOU), None)
     return told.Facts(
         platform=told.Platform(
@@ -79,13 +105,40 @@ def facts_of(session: Session, platform_id: int) -> told.Facts:
                 select(Evaluation).where(Evaluation.platform_id == platform_id).order_by(Evaluation.year)
             )
         ),
-        documents=_documents(session, platform_id),
+        documents=earned,
         assets=tuple(_asset(one) for one in assets_of(session, platform_id)),
-        filings=tuple(
-            told.Filing(one.year, one.locked_on)
-            for one in session.scalars(select(Filing).where(Filing.platform_id == platform_id).order_by(Filing.year))
-        ),
+        filings=tuple(told.Filing(one.year, one.record.locked_on) for one in claims if one.record is not None),
+        requested_m2=next((one.requested_m2 for one in reversed(claims) if one.requested_m2 is not None), None),
+        other_grants=_other_grants(session, platform_id),
+        decisions=tuple(decision for one in claims for decision in _decisions(one)),
     )
+
+
+def _other_grants(session: Session, platform_id: int) -> tuple[told.OtherGrant, ...]:
+    given = session.scalars(
+        select(OtherGrant)
+        .where(OtherGrant.platform_id == platform_id, OtherGrant.withdrawn_at.is_(None))
+        .order_by(OtherGrant.id)
+    )
+    return tuple(
+        told.OtherGrant(
+            one.authority_level, one.programme_kind, one.year, one.amount_fen, one.timing, tuple(one.asset_nos)
+        )
+        for one in given
+    )
+
+
+def _decisions(claim: Claim) -> Iterator[told.Decision]:
+    """What a locked claim uses up of the caps: what was approved, or, until then, what it was locked with.
+
+    What is taken back later frees nothing.
+    """
+    for item in claim.items:
+        if item.approved_fen is not None:
+            raised = total([one.amount_fen for one in item.adjustments if one.amount_fen > ZERO])
+            yield told.Decision(claim.year, item.programme, item.approved_fen + raised)
+        elif item.locked_fen is not None:
+            yield told.Decision(claim.year, item.programme, item.locked_fen)
 
 
 def _asset(one: Asset) -> told.Asset:
@@ -107,56 +160,7 @@ def _last_day(after: date | None) -> date | None:
     return None if after is None else date.fromordinal(after.toordinal() - 1)
 
 
-def _documents(session: Session, platform_id: int) -> tuple[told.Document, ...]:
-    """Invoices and credit notes whose revenue is recognized, by number."""
-    entries = session.scalars(
-        select(RevenueEntry)
-        .where(RevenueEntry.platform_id == platform_id)
-        .options(
-            joinedload(RevenueEntry.line).joinedload(InvoiceLine.invoice).joinedload(Invoice.platform),
-            joinedload(RevenueEntry.line).joinedload(InvoiceLine.invoice).joinedload(Invoice.credits),
-        )
-        .order_by(RevenueEntry.invoice_line_id)
-    ).all()
-    by_invoice: dict[int, list[RevenueEntry]] = {}
-    for entry in entries:
-        by_invoice.setdefault(entry.line.invoice_id, []).append(entry)
-    payments: dict[int, list[told.Payment]] = {}
-    for payment in session.scalars(
-        select(Payment).where(Payment.invoice_id.in_(by_invoice)).order_by(Payment.paid_on, Payment.id)
-    ):
-        payments.setdefault(payment.invoice_id, []).append(told.Payment(payment.paid_on, payment.amount_fen))
-    return tuple(_document(lines, payments.get(invoice_id, ())) for invoice_id, lines in by_invoice.items())
-
-
-def _document(entries: Sequence[RevenueEntry], paid: Sequence[told.Payment]) -> told.Document:
-    invoice = entries[0].line.invoice
-    original = invoice.credits
-    return told.Document(
-        no=invoice.label,
-        issued_on=entries[0].invoiced_on,
-        service_on=min(entry.served_on for entry in entries),
-        lines=tuple(
-            told.Line(
-                category=entry.category,
-                amount=entry.net_fen + entry.tax_fen,
-                tax_rate=entry.tax_rate,
-                amount_includes_tax=True,
-                customer_relation=entry.relation,
-                no_show_fee=entry.no_show_fee,
-                without_tax=entry.net_fen,
-                service_on=entry.served_on,
-                ref=str(entry.invoice_line_id),
-            )
-            for entry in entries
-        ),
-        paid=tuple(paid),
-        credit_note_of=original.label if original is not None else None,
-        ref=str(invoice.id),
-    )
-
-
-def _result(judgement: Judgement) -> dict[str, Any]:
+def result_told(judgement: Judgement) -> dict[str, Any]:
     """The judgement as plain data, to be kept and compared."""
     return {
         "grants": [

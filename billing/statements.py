@@ -14,7 +14,7 @@ from app.identity.models import Organization
 from app.kernel.errors import NotFound
 from app.kernel.interval import local_month
 from app.kernel.money import ZERO, Money, total
-from billing.assessing import judge_platform
+from billing.claims.record import basis_of
 from billing.correcting import what_is_left
 from billing.models import (
     Charge,
@@ -76,13 +76,18 @@ class MonthReview:
 
 @dataclass(frozen=True, slots=True)
 class PlatformYear:
-    """How one year's subsidy comes about. ``entries`` carry the invoice line's id as ``line_ref``."""
+    """How one year's subsidy comes about. With ``lines`` its entries carry the invoice line's id as ``line_ref``;
+    else those that are judged alike are one.
+
+    ``locked_on`` is the day of the lock, if the figures are those of a locked claim.
+    """
 
     year: int
     revenue: RevenueYear
     grant: Grant | None
     steps: Sequence[Step]
     flags: Sequence[str]
+    locked_on: date | None = None
 
     @property
     def by_month(self) -> dict[date, tuple[Money, Money]]:
@@ -228,15 +233,17 @@ def use_of_request(session: Session, request_id: int) -> list[Usage]:
     return sorted((one for own in used.values() for one in own), key=lambda one: one.when)
 
 
-def platform_year(session: Session, platform_id: int, year: int) -> PlatformYear:
-    """A year as it follows from what is recorded now; empty if nothing is."""
-    _, judgement = judge_platform(session, platform_id)
+def platform_year(session: Session, platform_id: int, year: int, *, lines: bool = False) -> PlatformYear:
+    """A year as it follows from what its claim was locked with, else from what is recorded now; empty if nothing is."""
+    basis = basis_of(session, platform_id, year, lines=lines)
+    judgement = basis.judged()
     return PlatformYear(
         year=year,
         revenue=next((one for one in judgement.revenue_years if one.year == year), RevenueYear(year)),
         grant=next((one for one in judgement.grants if (one.year, one.programme) == (year, "P2")), None),
         steps=judgement.steps_of(year),
         flags=judgement.flags,
+        locked_on=basis.locked_on,
     )
 
 

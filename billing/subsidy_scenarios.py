@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.catalogue.rules.customer import CustomerRelation
-from app.kernel.money import Money
+from app.kernel.errors import InvalidInput
 from billing.policies.jinzhengban_2025_13 import POLICY
-from billing.rules import facts as f
 from billing.rules.grant import Grant
+from billing.rules.scenario import scenario_facts
 from billing.rules.subsidy import Assessment, assess
-from billing.rules.words import RevenueCategory
 from billing.scenario_files import Json, ScenarioFormat, compare
 
 _BEARERS = (POLICY.upper.key, POLICY.own.key)
@@ -52,92 +49,6 @@ def table(results: Json) -> str:
         lines += [f"   ! {flag}" for flag in result["flags"]]
         lines += [f"     {sentence}" for sentence in result["trace"]]
     return "\n".join(lines)
-
-
-def scenario_facts(scenario: Mapping[str, Any]) -> f.Facts:
-    """The facts of a checked scenario as values."""
-    p = scenario["platform"]
-    operators = tuple(f.Operator(o["name"], _day(o["from"]), _day_or_none(o["to"])) for o in p["operators"])
-    return f.Facts(
-        platform=f.Platform(
-            p["name"],
-            operators,
-            _day_or_none(p["certified_on"]),
-            p["certification_document"],
-            _day_or_none(p["operating_since"]),
-        ),
-        recognitions=tuple(
-            f.Recognition(r["level"], _day(r["recognised_on"]), r["newly"], r["document"])
-            for r in scenario.get("recognitions", ())
-        ),
-        evaluations=tuple(f.Evaluation(**e) for e in scenario.get("evaluations", ())),
-        documents=tuple(_document(d) for d in scenario.get("invoices", ())),
-        prepayments=_payments(scenario.get("prepayments", ())),
-        filings=tuple(f.Filing(x["year"], _day(x["locked_on"])) for x in scenario.get("filings", ())),
-        assets=tuple(_asset(a) for a in scenario.get("assets", ())),
-        applications=_applications(scenario.get("applications")),
-        requested_m2=scenario.get("premises", {}).get("requested_m2"),
-        other_grants=tuple(
-            f.OtherGrant(**{**g, "amount": Money.of(g["amount"]), "asset_nos": tuple(g.get("asset_nos", ()))})
-            for g in scenario.get("other_grants", ())
-        ),
-    )
-
-
-def _document(d: Mapping[str, Any]) -> f.Document:
-    return f.Document(
-        no=d["no"],
-        issued_on=_day(d["issued_on"]),
-        service_on=_day(d["service_on"]),
-        lines=tuple(_line(line) for line in d["lines"]),
-        paid=_payments(d.get("paid", ())),
-        credit_note_of=d.get("credit_note_of"),
-    )
-
-
-def _line(line: Mapping[str, Any]) -> f.Line:
-    return f.Line(
-        category=RevenueCategory(line["category"]),
-        amount=Money.of(line["amount"]),
-        tax_rate=Decimal(line["tax_rate"]),
-        amount_includes_tax=line["amount_includes_tax"],
-        customer_relation=CustomerRelation(line.get("customer_relation", "external")),
-        subcontracted=line.get("subcontracted", False),
-        no_show_fee=line.get("no_show_fee", False),
-    )
-
-
-def _asset(a: Mapping[str, Any]) -> f.Asset:
-    return f.Asset(
-        no=a["no"],
-        kind=a["kind"],
-        accepted_on=_day(a["accepted_on"]),
-        paid_on=_day(a["paid_on"]),
-        cost=Money.of(a["cost"]),
-        cost_includes_tax=a["cost_includes_tax"],
-        tax_rate=Decimal(a["tax_rate"]),
-        input_tax_creditable=a["input_tax_creditable"],
-        fiscal=Money.of(a.get("funding", {}).get("fiscal", _NOTHING)),
-        already_paid_under=a.get("already_paid_under"),
-    )
-
-
-def _applications(given: Sequence[Mapping[str, Any]] | None) -> tuple[f.Application, ...] | None:
-    if given is None:
-        return None
-    return tuple(f.Application(a["programme"], tuple(a["asset_nos"]), _day_or_none(a.get("on"))) for a in given)
-
-
-def _payments(given: Iterable[Mapping[str, Any]]) -> tuple[f.Payment, ...]:
-    return tuple(f.Payment(_day(p["on"]), Money.of(p["amount"])) for p in given)
-
-
-def _day(text: str) -> date:
-    return date.fromisoformat(text)
-
-
-def _day_or_none(text: str | None) -> date | None:
-    return None if text is None else _day(text)
 
 
 def _result(scenario_id: str, assessment: Assessment) -> Json:
@@ -183,6 +94,10 @@ def _differences(result: Json, scenario: Mapping[str, Any]) -> Iterator[str]:
 
 def _contradictions(s: Json) -> Iterator[tuple[str, str]]:
     """What no schema can say: where the facts of a scenario contradict each other, as (key, reason)."""
+    try:
+        POLICY.settings_with(s.get("settings", {}))
+    except InvalidInput as wrong:
+        yield f"settings.{wrong.field}", str(wrong)
     platform, invoices = s["platform"], s.get("invoices", [])
     if (platform["certified_on"] is None) != (platform["certification_document"] is None):
         yield "platform.certification_document", "须与 certified_on 同时有或同时无 / goes together with certified_on"

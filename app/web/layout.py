@@ -41,6 +41,8 @@ GROUPS = (
             Place("reservations.list_reservations", Permission.SEE_RESERVATIONS, _l("预约"), "calendar"),
             Place("service_requests.list_requests", Permission.SEE_SERVICE, _l("委托"), "microscope"),
             Place("approvals.list_requests", Permission.DECIDE_RESERVATIONS, _l("审批"), "circle-check"),
+            Place("feedback.list_feedback", Permission.SEE_FEEDBACK, _l("用户评价"), "flag"),
+            Place("incidents.list_incidents", Permission.SEE_INCIDENTS, _l("安全事件"), "alert-triangle"),
             Place("qualifications.list_qualifications", Permission.SEE_QUALIFICATIONS, _l("资质"), "certificate"),
             Place("conduct.log", Permission.SEE_CONDUCT, _l("信用"), "circle-check"),
             Place("usage.list_usage", Permission.SEE_USAGE, _l("使用记录"), "bolt"),
@@ -60,10 +62,13 @@ GROUPS = (
             Place("sharing.agreements", Permission.SHARE_REVENUE, _l("分成"), "coin"),
             Place("certificates.year", Permission.SEE_CERTIFICATES, _l("年度证明"), "certificate"),
             Place("subsidy.list_years", Permission.SEE_SUBSIDY, _l("补助"), "coin"),
+            Place("claims.list_claims", Permission.SEE_CLAIMS, _l("补助申报"), "file-invoice"),
+            Place("evaluation.ranking_list", Permission.SEE_EVALUATION, _l("管理评价"), "chart-bar"),
             Place("assets.list_assets", Permission.SEE_ASSETS, _l("资产登记"), "list-check"),
             Place("simulation.form", Permission.SIMULATE, _l("补助测算"), "list-check"),
             Place("policy.questions", Permission.SEE_POLICY, _l("政策口径"), "certificate"),
             Place("city.overview", Permission.SEE_CITY, _l("全市"), "chart-bar"),
+            Place("organizations.list_organizations", Permission.PLACE_ORGANIZATIONS, _l("单位所在地"), "flag"),
         ),
     ),
     (
@@ -71,6 +76,7 @@ GROUPS = (
         (
             Place("alerts.list_alerts", Permission.SEE_METERS, _l("计量告警"), "alert-triangle"),
             Place("meters.list_meters", Permission.SEE_METERS, _l("电表"), "plug"),
+            Place("evaluation_weights.form", Permission.SET_WEIGHTS, _l("评价权重"), "settings"),
             Place("special_days.list_days", Permission.MANAGE_CALENDAR, _l("节假日"), "calendar-event"),
             Place("admin.health", Permission.SEE_HEALTH, _l("运行状况"), "heartbeat"),
             Place("admin.audit", Permission.SEE_AUDIT, _l("操作记录"), "history"),
@@ -102,6 +108,12 @@ def _same_part(endpoint: str) -> bool:
         "ageing": "payments",
         "ledger": "payments",
         "billing_settings": "payments",
+        "evaluation_entries": "evaluation",
+        "evaluation_use": "evaluation",
+        "city_places": "city",
+        "city_use": "city",
+        "national_report": "city",
+        "recognitions": "city",
     }.get(request.blueprint or "", request.blueprint)
     return here == blueprint and blueprint not in ("home", "admin")
 

@@ -14,7 +14,20 @@ from billing.models.charge import (
     UnchargedSession,
     UseSettlement,
 )
+from billing.models.claim import (
+    Claim,
+    ClaimAdjustment,
+    ClaimDeduction,
+    ClaimItem,
+    ClaimPayment,
+    ClaimQuestion,
+    ClaimRecord,
+    OtherGrant,
+    SubsidyBudget,
+)
 from billing.models.close import LateRelease, PeriodClose
+from billing.models.dossier import Dossier
+from billing.models.evaluation import Evaluation, EvaluationCorrection, EvaluationEntry, EvaluationScheme
 from billing.models.invoice import Invoice, InvoiceCounter, InvoiceLine
 from billing.models.money import (
     BankLine,
@@ -31,7 +44,7 @@ from billing.models.money import (
     UnpostedDocument,
 )
 from billing.models.policy import PolicyAnswer
-from billing.models.revenue import Assessment, Evaluation, Filing, RevenueEntry, UnrecognizedInvoice
+from billing.models.revenue import Assessment, RevenueEntry, UnrecognizedInvoice
 from billing.models.sharing import SharingAgreement, SharingLine, SharingParty, SharingProposal
 from billing.models.tariff import Tariff
 from billing.models.tax_invoice import (
@@ -57,16 +70,26 @@ __all__ = [
     "BillingSettings",
     "BuyerDetail",
     "Charge",
+    "Claim",
+    "ClaimAdjustment",
+    "ClaimDeduction",
+    "ClaimItem",
+    "ClaimPayment",
+    "ClaimQuestion",
+    "ClaimRecord",
     "ClosedBalance",
     "CorrectedNumber",
     "DepositAccount",
     "DepositHold",
     "DepositMovement",
     "Dispute",
+    "Dossier",
     "EarlierWord",
     "Evaluation",
+    "EvaluationCorrection",
+    "EvaluationEntry",
+    "EvaluationScheme",
     "FeeSettlement",
-    "Filing",
     "Invoice",
     "InvoiceCounter",
     "InvoiceDocument",
@@ -77,6 +100,7 @@ __all__ = [
     "JournalEntry",
     "JournalPosting",
     "LateRelease",
+    "OtherGrant",
     "PayerAgreement",
     "Payment",
     "PaymentTerm",
@@ -92,6 +116,7 @@ __all__ = [
     "SharingLine",
     "SharingParty",
     "SharingProposal",
+    "SubsidyBudget",
     "Tariff",
     "TaxInvoice",
     "UnchargedSession",

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.rules.customer import CustomerRelation
-from app.kernel.columns import LINE, SHORT, Fen, UtcTime, long_key, primary_key, word
+from app.kernel.columns import SHORT, Fen, UtcTime, long_key, primary_key, word
 from app.kernel.db import Model
 from app.kernel.money import Money
 from billing.models.invoice import InvoiceLine
@@ -48,33 +48,6 @@ class UnrecognizedInvoice(Model):
     __tablename__ = "unrecognized_invoice"
 
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), primary_key=True)
-
-
-class Evaluation(Model):
-    """The yearly performance evaluation (运营绩效评估) that the operating subsidy waits for."""
-
-    __tablename__ = "evaluation"
-    __table_args__ = (UniqueConstraint("platform_id", "year"),)
-
-    id: Mapped[int] = primary_key()
-    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
-    year: Mapped[int]
-    evaluated: Mapped[bool]
-    selected: Mapped[bool]
-    document: Mapped[str] = mapped_column(LINE)
-    illustrative: Mapped[bool] = mapped_column(default=False)
-
-
-class Filing(Model):
-    """The day on which a platform's claim for a year was locked."""
-
-    __tablename__ = "filing"
-    __table_args__ = (UniqueConstraint("platform_id", "year"),)
-
-    id: Mapped[int] = primary_key()
-    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
-    year: Mapped[int]
-    locked_on: Mapped[date]
 
 
 class Assessment(Model):

@@ -49,18 +49,18 @@ class Choice:
                 self._judge(loser.programme)
             for programme, other in OTHER.items():
                 for one in self._in(year):
-                    if one.programme == programme and isinstance(one, EquipmentYear) and one.payable:
+                    if one.programme == programme and isinstance(one, EquipmentYear) and one.granted:
                         self._taken[other] |= dict.fromkeys(one.numbers, year)
                         self._judge(other)
 
     def _losers(self, year: int) -> list[Entitlement]:
         """Those that would be paid in this year, but for one that pays more; the first of equals is kept."""
-        paid = [one for one in self._in(year) if one.payable]
+        paid = [one for one in self._in(year) if one.granted]
         if self._settings.text("A15_no_dup_scope") == "by_kind_and_object":
             bought = [one for one in paid if isinstance(one, EquipmentYear)]
             same = len(bought) > 1 and not bought[0].numbers.isdisjoint(bought[1].numbers)
             paid = list(bought) if same else []
-        highest = max(paid, key=lambda one: one.payable, default=None)
+        highest = max(paid, key=lambda one: one.granted, default=None)
         return [one for one in paid if one is not highest]
 
     def _in(self, year: int) -> list[Entitlement]:

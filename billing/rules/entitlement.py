@@ -16,8 +16,8 @@ class Entitlement:
     """One year of one programme on its way to a grant.
 
     ``raw`` is what the base yields at ``rate``, ``cap_left`` what the cap still allows, ``higher_level`` what
-    authorities above Jinjiang paid for the same; the grant tops that up (A16). ``clawback`` is proposed and lowers
-    nothing.
+    authorities above Jinjiang paid for the same; the grant tops that up (A16). ``decided`` is what was granted, where
+    somebody has decided. ``clawback`` is proposed and lowers nothing.
     """
 
     programme: Programme
@@ -29,6 +29,7 @@ class Entitlement:
     higher_level: Money = ZERO
     clawback: Money = ZERO
     payee: str | None = None
+    decided: Money | None = None
 
     nothing: ClassVar[NoGrant] = NoGrant.NOTHING_COUNTS
 
@@ -44,6 +45,16 @@ class Entitlement:
     @property
     def payable(self) -> Money:
         return max(ZERO, self.entitled - self.higher_level)
+
+    @property
+    def granted(self) -> Money:
+        """What uses up the cap: what was decided, else what is payable."""
+        return self.payable if self.decided is None else self.decided
+
+    @property
+    def overpaid(self) -> Money:
+        """What was decided beyond what the facts still yield."""
+        return max(ZERO, self.granted - self.payable)
 
     @property
     def reason(self) -> NoGrant | None:

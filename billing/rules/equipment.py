@@ -71,7 +71,7 @@ class EquipmentCase:
         found = []
         for year, claims in sorted(self._claims().items()):
             judged = self._judge(year, claims, used)
-            used += judged.payable
+            used += judged.granted
             found.append(judged)
         return found
 
@@ -135,6 +135,7 @@ class EquipmentCase:
             cap_left=cap_left,
             higher_level=self._paid_above({one.asset.no for one in assets}, year),
             assets=assets,
+            decided=self.facts.decided(year, self.programme),
         )
 
     def _cap_key(self, year: int) -> str:

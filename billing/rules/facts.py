@@ -13,6 +13,9 @@ from billing.rules.words import RevenueCategory
 
 Programme = Literal["P1", "P2", "P3", "P4"]
 EquipmentProgramme = Literal["P1", "P4"]
+AuthorityLevel = Literal["national", "provincial", "quanzhou"]
+ProgrammeKind = Literal["operating", "equipment", "award"]
+GrantTiming = Literal["ex_post", "ex_ante"]
 AssetKind = Literal["equipment", "software", "facility"]
 RecognitionLevel = Literal["provincial", "national", "national_innovation_centre"]
 
@@ -145,12 +148,21 @@ class Application:
 class OtherGrant:
     """A grant of an authority above Jinjiang. Quanzhou's half of P1 and P2 is never one of these."""
 
-    authority_level: Literal["national", "provincial", "quanzhou"]
-    programme_kind: Literal["operating", "equipment", "award"]
+    authority_level: AuthorityLevel
+    programme_kind: ProgrammeKind
     year: int
     amount: Money
-    timing: Literal["ex_post", "ex_ante"]
+    timing: GrantTiming
     asset_nos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an authority granted for a year: it is paid and uses up the cap, whatever is calculated again later."""
+
+    year: int
+    programme: Programme
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +179,14 @@ class Facts:
     applications: tuple[Application, ...] | None = None
     requested_m2: int | None = None
     other_grants: tuple[OtherGrant, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     def evaluation_of(self, year: int) -> Evaluation | None:
         return next((e for e in self.evaluations if e.year == year), None)
 
     def locked_on(self, year: int) -> date | None:
         return next((f.locked_on for f in self.filings if f.year == year), None)
+
+    def decided(self, year: int, programme: Programme) -> Money | None:
+        """What was granted for a year, where somebody has decided."""
+        return next((d.amount for d in self.decisions if (d.year, d.programme) == (year, programme)), None)

@@ -65,7 +65,7 @@ class OperatingCase:
             revenue = RevenueYear(year, tuple(listed), carried)
             carried = self._carried_out(revenue)
             result = self._judge(revenue, holder, window)
-            windows[holder] = window.after(year, result.payable)
+            windows[holder] = window.after(year, result.granted)
             judged.append(result)
         return self._with_clawback(judged, too_late)
 
@@ -137,6 +137,7 @@ class OperatingCase:
             raw=self._raw(revenue),
             cap_left=max(ZERO, cap - window.used),
             higher_level=total(others),
+            decided=self.facts.decided(year, "P2"),
         )
 
     def _refused(self, year: int, window: Window) -> NoGrant | None:
@@ -185,8 +186,8 @@ class OperatingCase:
             carried = self._carried_out(revenue)
             cap = Money.of(self.policy.value("P2.cap", on=date(result.year, 12, 31)))
             again = replace(result, revenue=revenue, raw=self._raw(revenue), cap_left=cap - used[result.holder])
-            payable[result.year] = again.payable
-            used[result.holder] += again.payable
+            payable[result.year] = min(again.payable, again.granted)
+            used[result.holder] += again.granted
         return payable
 
     def _excess(self, result: OperatingYear) -> Money:
@@ -195,7 +196,8 @@ class OperatingCase:
         if not late:
             return ZERO
         revenue = replace(result.revenue, carried_in=result.revenue.carried_in + late)
-        return max(ZERO, result.payable - replace(result, revenue=revenue, raw=self._raw(revenue)).payable)
+        again = replace(result, revenue=revenue, raw=self._raw(revenue))
+        return max(ZERO, min(result.payable, result.granted) - again.payable)
 
 
 def _origin(note: Entry) -> int:

@@ -159,6 +159,8 @@ def _answer(setting: Setting, given: object) -> SettingValue:
         "%(key)s 不能取 %(given)s", field=setting.key, key=setting.key, given=str(given), options=setting.options
     )
     default = setting.default
+    if (tuple(given) if isinstance(given, list) else given) == default:
+        return default
     if isinstance(default, Mapping):
         if not isinstance(given, Mapping) or not isinstance(setting.options, Mapping):
             raise refused
@@ -174,6 +176,6 @@ def _answer(setting: Setting, given: object) -> SettingValue:
         return given
     if isinstance(given, str | bool | Mapping) or not isinstance(given, Sequence):
         raise refused
-    if len(set(given)) != len(given) or any(name not in setting.options for name in given):
+    if any(name not in setting.options for name in given) or len(set(given)) != len(given):
         raise refused
     return tuple(given)

@@ -66,9 +66,10 @@ def award_years(facts: Facts, settings: Settings, policy: Policy, set_back: froz
             higher_level=total(others),
             recognition=chosen,
             awarded_before=deducted,
+            decided=facts.decided(year, "P3"),
         )
         if judged.entitled:
-            highest, before = max(highest, rank), before + judged.payable
+            highest, before = max(highest, rank), before + judged.granted
         found.append(judged)
     return found
 

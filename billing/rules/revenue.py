@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -116,10 +117,13 @@ def revenue_entries(facts: Facts, settings: Settings) -> list[Entry]:
     """
     start = revenue_start(facts.platform, settings)
     invoices = {d.no: d for d in facts.documents if d.credit_note_of is None}
+    notes_on: dict[str | None, list[Document]] = defaultdict(list)
+    for document in facts.documents:
+        notes_on[document.credit_note_of].append(document)
     entries: list[Entry] = []
     for document in facts.documents:
         invoice = invoices[document.credit_note_of] if document.credit_note_of else None
-        notes = [d for d in facts.documents if invoice and d.credit_note_of == invoice.no]
+        notes = notes_on[document.credit_note_of] if invoice else ()
         if settings.text("A02_revenue_basis") == "cash_date":
             found = _by_cash(document, invoice, notes, settings)
         else:

@@ -41,6 +41,9 @@ class Assessment:
     trace: tuple[Step, ...]
     premises_m2: int | None = None
 
+    def grants_of(self, year: int) -> tuple[Grant, ...]:
+        return tuple(one for one in self.grants if one.year == year)
+
     def steps_of(self, year: int, programme: Programme = "P2") -> tuple[Step, ...]:
         return tuple(step for step in self.trace if step.year == year and step.programme == programme)
 
@@ -72,14 +75,17 @@ def assess(facts: Facts, settings: Settings, policy: Policy) -> Assessment:
 
 def _grant(one: Entitlement, facts: Facts, settings: Settings, policy: Policy) -> Grant:
     """The grant of a judged year; an estimate and nothing payable while the certification is missing."""
-    if facts.platform.certification_document is None:
-        nothing = Shares()
-        return Grant(one.year, one.programme, nothing, one.payee, NoGrant.NOT_CERTIFIED, estimate=one.payable)
 
     def split(amount: Money) -> Shares:
         return shares(amount, one.programme, settings=settings, policy=policy, on=date(one.year, 12, 31))
 
-    return Grant(one.year, one.programme, split(one.payable), one.payee, one.reason, clawback=split(one.clawback))
+    if facts.platform.certification_document is None:
+        return Grant(
+            one.year, one.programme, Shares(), one.payee, NoGrant.NOT_CERTIFIED,
+            estimate=one.payable, clawback=split(one.decided or ZERO),
+        )  # fmt: skip
+    back = split(one.clawback + one.overpaid)
+    return Grant(one.year, one.programme, split(one.payable), one.payee, one.reason, clawback=back)
 
 
 def _steps(one: Entitlement) -> Iterator[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,25 +27,32 @@ AT = makers.BEGINNING.replace(month=7, day=2)
 JUNE = date(2026, 6, 1)
 SIX, NINE = Decimal("0.06"), Decimal("0.09")
 CODE = "3040105000000000000"
+CODES = (("91350582XXXX00019F", "91350582XXXX00027A"), ("91350582TEXT202533", "91350582DEMQ000857"))
 
 
 class InvoiceWorld:
     """A platform, its finance person and a firm; :meth:`issued` makes an invoice of the given lines."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, second: bool = False) -> None:
         self.session = session
-        self.operator = makers.organization(session, name="示例运营公司", uscc="91350582XXXX00019F")
+        ours, theirs = CODES[second]
+        self.operator = makers.organization(session, name="示例运营二公司" if second else "示例运营公司", uscc=ours)
         self.platform = makers.platform(session, operator=self.operator)
         self.equipment = makers.equipment(session, of=self.platform)
         self.meter = makers.meter(session, of=self.equipment)
         self.tariff = makers.tariff(session, of=self.equipment)
-        self.firm = makers.organization(session, name="示例企业", uscc="91350582XXXX00027A")
+        self.firm = makers.organization(session, name="示例二企业" if second else "示例企业", uscc=theirs)
         self.finance = makers.person(session, (self.operator, Role.OPERATOR_FINANCE))
         self.by = self.finance.id
         self._settled = 0
 
     def issued(
-        self, *grosses: str | tuple[str, Decimal], firm: Organization | None = None, month: date = JUNE, **line: Any
+        self,
+        *grosses: str | tuple[str, Decimal],
+        firm: Organization | None = None,
+        month: date = JUNE,
+        at: datetime = AT,
+        **line: Any,
     ) -> Invoice:
         """One line for each gross amount, at 6 % or its own rate; ``line`` changes all of them."""
         firm = firm or self.firm
@@ -60,7 +67,7 @@ class InvoiceWorld:
         self.session.flush()
         for one in charges:
             one.state = ChargeState.INVOICED
-        number_and_issue(self.session, invoice, by=self.by, at=AT)
+        number_and_issue(self.session, invoice, by=self.by, at=at)
         self.session.flush()
         return invoice
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import select
@@ -14,9 +15,12 @@ from app.booking.closing import close
 from app.booking.delivering import deliver
 from app.booking.feeds import open_feed
 from app.booking.holding import hold
+from app.booking.incidents import record_incident
 from app.booking.keeping import record
 from app.booking.models import ConductEntry, Reservation, Series, ServiceRequest, Waiting
+from app.booking.rating import rate
 from app.booking.repeating import reserve_series
+from app.booking.rules.feedback import Severity
 from app.booking.rules.service import HandedFile, QuotedLine, SentItem
 from app.booking.rules.words import FeedScope, ItemKind, MisstepKind, QuoteUnit, RequestKind
 from app.booking.servicing import accept, quote, submit
@@ -35,14 +39,21 @@ from app.kernel.secrets import key_for
 from billing.assessing import assess_platform
 from billing.bank_import import import_statement, upload
 from billing.charging import charge_usage
+from billing.claims.asking import ask as ask_about
+from billing.claims.deciding import deduct
+from billing.claims.filing import file_claim
+from billing.claims.locking import lock_claim
 from billing.correcting import credit
 from billing.deposits import top_up
+from billing.dossier.writing import FOLDER
+from billing.evaluation_entries import hand_in
 from billing.invoicing import issue_month
 from billing.journal import post_documents
 from billing.models import (
     Asset,
     BankLine,
     Charge,
+    Dossier,
     Evaluation,
     Invoice,
     JournalEntry,
@@ -51,6 +62,7 @@ from billing.models import (
     SharingProposal,
     TaxInvoice,
 )
+from billing.other_grants import record_other_grant
 from billing.paying import record_payment, reverse_payment
 from billing.recognizing import recognize_revenue
 from billing.red_letters import close_red, confirm_red, record_red_number, request_red, request_reissue
@@ -87,6 +99,17 @@ class MoneyRows:
     journal_entry_id: int
 
 
+@dataclass(frozen=True)
+class ClaimRows:
+    """A locked claim of the year, with a question and a deduction."""
+
+    claim_id: int
+    item_id: int
+    question_id: int
+    deduction_id: int
+    grant_id: int
+
+
 @dataclass
 class World:
     """What tests name. Everything named belongs to ``firm`` and to ``platform``."""
@@ -114,6 +137,10 @@ class World:
     red_letter: RedLetter
     shares: SharingProposal
     long_work: LongWork
+    paper_id: int
+    incident_id: int
+    dossier_id: int
+    claim: ClaimRows | None = None
 
 
 def build(session: Session) -> World:
@@ -216,6 +243,7 @@ def build(session: Session) -> World:
             input_tax_creditable=True, fiscal_fen=Money(0), recorded_by=people["finance"].id, recorded_at=now,
         )
     )  # fmt: skip
+    paper_id, incident_id = _looked_back(session, platform, past, people, year=year, at=now)
     long_work = ask(session, kind="", platform_id=platform.id, arguments={}, by=people["finance"].id, at=now)
     session.commit()
     return World(
@@ -242,7 +270,57 @@ def build(session: Session) -> World:
         red_letter,
         shares=shares,
         long_work=long_work,
+        paper_id=paper_id,
+        incident_id=incident_id,
+        dossier_id=_dossier(session, platform, long_work, now),
     )
+
+
+def _looked_back(
+    session: Session, platform: Platform, past: Reservation, people: dict[str, Person], *, year: int, at: datetime
+) -> tuple[int, int]:
+    """What the firm thought of its use, an incident that is not closed, and a paper for the evaluation."""
+    rate(session, past.id, stars=4, words="示例意见", used=True, by=people["member"].id, at=at)
+    staff = people["operator"].id
+    incident = record_incident(
+        session, platform_id=platform.id, equipment_id=past.equipment_id, happened_on=clock.local_date(at),
+        severity=Severity.MINOR, what_happened="示例经过", what_was_done="示例处置", by=staff, at=at,
+    )  # fmt: skip
+    paper = hand_in(
+        session, platform.id, year, "team", value=Decimal(80), reason="示例理由",
+        file=HandedFile("示例.pdf", "application/pdf", b"%PDF-1.7 sample"), by=staff, at=at,
+    )  # fmt: skip
+    return paper.id, incident.id
+
+
+def _dossier(session: Session, platform: Platform, work: LongWork, now: datetime) -> int:
+    """A file to be taken away, as if it had been written."""
+    folder = Path(current_app.config["FOLDER"]) / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / "sample.zip").write_bytes(b"PK")
+    row = Dossier(
+        platform_id=platform.id, year=2026, long_work_id=work.id, file="sample.zip", bytes=2, lines=0, readings=0,
+        made_at=now,
+    )  # fmt: skip
+    session.add(row)
+    session.commit()
+    return row.id
+
+
+def claimed(session: Session, world: World) -> ClaimRows:
+    """The claim of the year, filed and locked as if it were over."""
+    finance, official = world.people["finance"].id, world.people["official"].id
+    later = clock.local_midnight(date(world.year + 1, 2, 1))
+    claim = file_claim(session, world.platform.id, world.year, by=finance, at=later)
+    lock_claim(session, claim.id, by=official, at=later)
+    question = ask_about(session, claim.id, "示例：有合同吗？", by=official, at=later)
+    made = deduct(session, claim.items[0].id, Money(1), reason="示例", by=official, at=later)
+    above = record_other_grant(
+        session, world.platform.id, authority_level="provincial", programme_kind="operating", year=world.year + 5,
+        amount=Money(1), timing="ex_post", asset_nos=[], document="示例上级〔2026〕1号", by=finance, at=later,
+    )  # fmt: skip
+    session.commit()
+    return ClaimRows(claim.id, claim.items[0].id, question.id, made.id, above.id)
 
 
 def _shared(

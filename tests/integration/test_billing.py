@@ -28,6 +28,7 @@ from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.numerals import capital_numerals
 from billing.rules.words import ChargeState, InvoiceState
+from billing.statements import platform_year
 from devices.models import UsageSession
 from devices.rules.evidence import Evidence
 from tests import makers
@@ -257,7 +258,7 @@ def test_a_subsidised_yuan_leads_back_to_the_line_that_earned_it(session, world)
     (grant,) = [one for one in judgement.grants if one.year == 2026]
     assert grant.payable.amount == invoice.net_fen.times(Decimal("0.3"))
     assert grant.payable.upper + grant.payable.own == grant.payable.amount
-    (year,) = [one for one in judgement.revenue_years if one.year == 2026]
+    year = platform_year(session, platform.id, 2026, lines=True).revenue
     assert {entry.line_ref for entry in year.entries} == {str(line.id) for line in invoice.lines}
     assert assess_platform(session, platform.id, at=AT)
     assert not assess_platform(session, platform.id, at=AT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
@@ -33,7 +34,7 @@ STRANGERS = ("other firm", "other operator")
 # These name a thing beside their path.
 NAMED_BESIDE = {
     "review.issue", "tariffs.edit", "tariffs.preview", "tariffs.add", "invoice_files.prepare", "tax_invoices.usual",
-    "closing.close", "closing.release", "sharing.record",
+    "closing.close", "closing.release", "sharing.record", "incidents.record", "claim_deeds.file", "other_grants.record",
 }  # fmt: skip
 # These name a thing that is nobody's own.
 NOBODYS = {"policy.question"}
@@ -49,7 +50,9 @@ def house(new_database, tmp_path_factory) -> Iterator[tuple[Flask, World]]:
     with running_app(new_database(), tmp_path_factory.mktemp("pages")) as app:
         from app.kernel.db import db
 
-        yield app, page_world.build(db.session())
+        world = page_world.build(db.session())
+        world.claim = page_world.claimed(db.session(), world)
+        yield app, world
 
 
 class OneRequestAtATime(FlaskClient):
@@ -83,6 +86,8 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
     code = dict.fromkeys(
         ("platforms", "calendar", "subsidy", "forecast", "payers", "invoice_files"), world.platform.code
     )
+    code["dossiers"] = world.platform.code
+    code |= dict.fromkeys(("evaluation", "evaluation_entries", "evaluation_use"), world.platform.code)
     code["equipment"] = world.equipment.code
     code |= {
         "account": "en",
@@ -91,6 +96,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "conduct": world.platform.code,
     }
     known = {
+        **({} if world.claim is None else asdict(world.claim)),
         "code": "en"
         if rule.endpoint == "account.language"
         else code.get(rule.endpoint.split(".")[0], world.meter.code),
@@ -125,6 +131,9 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "token": world.feed_token,
         "number": "A02",
         "asset_id": 1,
+        "paper_id": world.paper_id,
+        "incident_id": world.incident_id,
+        "dossier_id": world.dossier_id,
         "payment_id": world.money.payment_id,
         "account_id": world.money.account_id,
         "movement_id": world.money.movement_id,
@@ -150,7 +159,13 @@ def query(world: World, endpoint: str) -> dict[str, object]:
         return {"equipment_id": world.equipment.id}
     if endpoint == "check_in.kiosk":
         return {"token": kiosk_token(world.equipment)}
-    if endpoint in ("invoice_files.prepare", "tax_invoices.usual"):
+    if endpoint in (
+        "invoice_files.prepare",
+        "tax_invoices.usual",
+        "incidents.record",
+        "claim_deeds.file",
+        "other_grants.record",
+    ):
         return {"platform_id": world.platform.id}
     if endpoint in ("closing.close", "closing.release", "sharing.record"):
         return {"platform_id": world.platform.id, "month": f"{world.month:%Y-%m}"}

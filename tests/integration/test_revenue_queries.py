@@ -11,13 +11,14 @@ from sqlalchemy import func, select, text
 from app.catalogue.models import Recognition, RecognitionLevel
 from app.kernel.money import Money, total
 from billing.answering import POLICY, settings_in_force
-from billing.assessing import facts_of
+from billing.assessing import facts_of, judging_facts
 from billing.correcting import credit
 from billing.invoicing import issue_month
 from billing.models import Invoice, Payment, RevenueEntry
 from billing.recognizing import recognize_revenue
 from billing.revenue_queries import Basis, Dimension, reading_of, revenue_by, revenue_entries_of
 from billing.rules.revenue import revenue_entries
+from billing.rules.summing import summed
 from billing.statements import platform_year
 from tests.integration.close_world import CloseWorld
 
@@ -139,6 +140,15 @@ def test_the_default_reading_reconciles_to_the_invoices_and_to_the_platforms_yea
         own = [entry for entry in judged if f"{entry.on:%Y-%m}" == key]
         assert (row.with_tax, row.counted) == (total([e.with_tax for e in own]), total([e.counted for e in own]))
     assert {f"{entry.on:%Y-%m}" for entry in judged} == months.keys()
+
+
+def test_the_database_adds_up_what_is_judged_alike_as_the_rules_do(session):
+    world = Earned(session, random.Random(7))
+    facts = facts_of(session, world.platform)
+    assert any(one.credit_note_of for one in facts.documents)
+    assert judging_facts(session, world.platform, settings_in_force(session)) == summed(facts)
+    by_cash = POLICY.settings_with({"A02_revenue_basis": "cash_date"})
+    assert judging_facts(session, world.platform, by_cash) == facts
 
 
 def test_money_that_came_for_all_of_a_document_counts_all_of_it(session):

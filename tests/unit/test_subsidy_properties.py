@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import ZERO, Money, total
 from billing.policies.jinzhengban_2025_13 import POLICY
-from billing.rules.facts import Document, Facts, Payment
+from billing.rules.facts import Decision, Document, Facts, Payment
+from billing.rules.scenario import scenario_facts, scenario_of
 from billing.rules.subsidy import Assessment, assess
+from billing.rules.summing import summed
 from billing.rules.words import RevenueCategory
+from billing.subsidy_scenarios import FORMAT
 from tests.unit.subsidy_makers import facts, invoice, line, locks, payable
 
 CAP = Money.of(POLICY.value("P2.cap", on=date(2026, 1, 1)))
@@ -147,3 +151,53 @@ def test_the_figures_of_the_trace_add_up(these, readings):
             assert figures["split"]["quanzhou"] + figures["split"]["jinjiang"] == figures["split"]["payable"]
         else:
             assert "refused" in figures
+
+
+@on_any_machine
+@given(platforms(), READINGS)
+def test_to_decide_exactly_what_is_payable_changes_nothing(these, readings):
+    result = judge(these, readings)
+    decisions = tuple(Decision(one.year, one.programme, one.payable.amount) for one in result.grants)
+    again = judge(replace(these, decisions=decisions), readings)
+    assert again.grants == result.grants
+
+
+@on_any_machine
+@given(platforms(), st.data())
+def test_what_was_decided_and_nothing_else_uses_up_the_cap(these, data):
+    first = [one for one in judge(these, {}).grants if one.payable.amount][:1]
+    for one in first:
+        less = data.draw(st.integers(0, one.payable.amount.fen).map(Money))
+        decided = replace(these, decisions=(Decision(one.year, one.programme, less),))
+        later = [each for each in judge(decided, {}).grants if each.year > one.year]
+        assert less + total([each.payable.amount for each in later]) <= CAP
+        assert next(each for each in judge(decided, {}).grants if each.year == one.year).payable == one.payable
+
+
+@on_any_machine
+@given(platforms(), READINGS, st.booleans())
+def test_facts_kept_as_a_scenario_are_read_back_the_same(these, readings, refs):
+    answers = POLICY.settings_with(readings)
+    if refs:
+        more = {"without_tax": Money(1), "service_on": date(2026, 1, 2), "ref": "17"}
+        told = [replace(d, ref=d.no, lines=tuple(replace(x, **more) for x in d.lines)) for d in these.documents]
+        these = replace(these, documents=tuple(told))
+    kept = json.loads(json.dumps(scenario_of(these, answers, name="C-a-2026"), ensure_ascii=False))
+    assert scenario_facts(kept) == these
+    assert POLICY.settings_with(kept["settings"]) == answers
+    assert FORMAT.checked({"format": 1, "scenarios": [kept]}) == [kept]
+
+
+@on_any_machine
+@given(platforms(), READINGS)
+def test_lines_that_are_judged_alike_can_be_added_up(these, readings):
+    if readings.get("A02_revenue_basis") == "cash_date":
+        return
+    line_by_line, in_sums = judge(these, readings), judge(summed(these), readings)
+    assert in_sums.grants == line_by_line.grants
+    assert in_sums.flags == line_by_line.flags
+    found, wanted = in_sums.revenue_years, line_by_line.revenue_years
+    assert [(one.year, one.with_tax, one.tax, one.base, one.excluded) for one in found] == [
+        (one.year, one.with_tax, one.tax, one.base, one.excluded) for one in wanted
+    ]
+    assert summed(summed(these)) == summed(these)

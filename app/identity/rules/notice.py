@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     SERVICE_REQUEST = "service_request"
     METERING = "metering"
     PAYMENT = "payment"
+    SUBSIDY = "subsidy"
 
 
 class MailState(StrEnum):

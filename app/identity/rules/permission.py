@@ -41,6 +41,10 @@ class Permission(StrEnum):
     ASK_SERVICE = "ask_service"
     SEE_SERVICE = "see_service"
     HANDLE_SERVICE = "handle_service"
+    GIVE_FEEDBACK = "give_feedback"
+    SEE_FEEDBACK = "see_feedback"
+    SEE_INCIDENTS = "see_incidents"
+    RECORD_INCIDENTS = "record_incidents"
     READ_FEED = "read_feed"  # whoever has the secret address
     SEE_USAGE = "see_usage"
     SEE_READINGS = "see_readings"
@@ -60,12 +64,22 @@ class Permission(StrEnum):
     SEE_METERS = "see_meters"
     MANAGE_METERS = "manage_meters"
     SEE_SUBSIDY = "see_subsidy"
+    SEE_CLAIMS = "see_claims"
+    FILE_CLAIMS = "file_claims"
+    DECIDE_CLAIMS = "decide_claims"
+    SEE_EVALUATION = "see_evaluation"
+    HAND_IN_EVALUATION = "hand_in_evaluation"
+    CONCLUDE_EVALUATION = "conclude_evaluation"
+    SEE_WEIGHTS = "see_weights"
+    SET_WEIGHTS = "set_weights"
     SEE_ASSETS = "see_assets"
     MANAGE_ASSETS = "manage_assets"
     SIMULATE = "simulate"
     SEE_POLICY = "see_policy"
     ANSWER_POLICY = "answer_policy"
     SEE_CITY = "see_city"
+    RECORD_RECOGNITION = "record_recognition"
+    PLACE_ORGANIZATIONS = "place_organizations"
     SEE_HEALTH = "see_health"
     SEE_AUDIT = "see_audit"
 
@@ -96,6 +110,12 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
         Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS,
     },
     Permission.HANDLE_SERVICE: {Role.OPERATOR: _PLATFORMS},
+    Permission.GIVE_FEEDBACK: {Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM},
+    Permission.SEE_FEEDBACK: {
+        Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS, Role.OFFICIAL: _ALL,
+    },
+    Permission.SEE_INCIDENTS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.RECORD_INCIDENTS: {Role.OPERATOR: _PLATFORMS},
     Permission.SEE_USAGE: {
         Role.FIRM_MEMBER: _FIRM, Role.FIRM_MANAGER: _FIRM, Role.OPERATOR: _PLATFORMS,
         Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL,
@@ -128,6 +148,16 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     },
     Permission.MANAGE_METERS: {Role.OPERATOR: _PLATFORMS},
     Permission.SEE_SUBSIDY: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.SEE_CLAIMS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.FILE_CLAIMS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
+    Permission.DECIDE_CLAIMS: {Role.OFFICIAL: _ALL},
+    Permission.SEE_EVALUATION: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
+    Permission.HAND_IN_EVALUATION: {Role.OPERATOR: _PLATFORMS},
+    Permission.CONCLUDE_EVALUATION: {Role.OFFICIAL: _ALL},
+    Permission.SEE_WEIGHTS: {
+        Role.OPERATOR: _ALL, Role.OPERATOR_FINANCE: _ALL, Role.OFFICIAL: _ALL, Role.ADMINISTRATOR: _ALL,
+    },
+    Permission.SET_WEIGHTS: {Role.OFFICIAL: _ALL, Role.ADMINISTRATOR: _ALL},
     Permission.SEE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS, Role.OFFICIAL: _ALL},
     Permission.MANAGE_ASSETS: {Role.OPERATOR: _PLATFORMS, Role.OPERATOR_FINANCE: _PLATFORMS},
     Permission.SIMULATE: {
@@ -138,6 +168,8 @@ TABLE: dict[Permission, dict[Role, Scope]] = {
     },
     Permission.ANSWER_POLICY: {Role.ADMINISTRATOR: _ALL},
     Permission.SEE_CITY: {Role.OFFICIAL: _ALL},
+    Permission.RECORD_RECOGNITION: {Role.OFFICIAL: _ALL},
+    Permission.PLACE_ORGANIZATIONS: {Role.FIRM_MANAGER: _FIRM, Role.ADMINISTRATOR: _ALL},
     Permission.SEE_HEALTH: {Role.ADMINISTRATOR: _ALL},
     Permission.SEE_AUDIT: {Role.ADMINISTRATOR: _ALL},
 }

@@ -14,16 +14,13 @@ from app.kernel.money import ZERO, Money
 from app.web.access import bounds, requires
 from app.web.errors import sentence
 from app.web.exports import Column, download
-from app.web.formats import is_english
 from app.web.forms import money_in
 from app.web.pages.platforms import platform_by
-from app.web.pages.subsidy import exclusion
+from app.web.pages.subsidy import exclusion, programme_said, why_not
 from app.web.paging import wanted_file
 from billing.answering import POLICY, settings_in_force
-from billing.assessing import facts_of
+from billing.assessing import judging_facts
 from billing.rules.forecast import ForecastYear, forecast
-from billing.rules.grant import NoGrant
-from billing.rules.grant_steps import NAMES, REFUSED
 from billing.rules.subsidy import assess
 
 pages = Blueprint("forecast", __name__)
@@ -39,7 +36,8 @@ def expected(code: str) -> Response | str:
     bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
     today = clock.local_date(clock.now())
     more, refused = _more()
-    settings, facts = settings_in_force(db.session()), facts_of(db.session(), platform.id)
+    settings = settings_in_force(db.session())
+    facts = judging_facts(db.session(), platform.id, settings)
     told = forecast(facts, settings, POLICY, on=today, more=more)
     if form := wanted_file():
         columns: list[Column[ForecastYear]] = [
@@ -64,7 +62,9 @@ def expected(code: str) -> Response | str:
             (exclusion(reason), amount, url_for("subsidy.revenue", code=code, year=today.year, only=reason.value))
             for reason, amount in excluded.items()
         ],
-        grants=[(_name(one.programme), one, _why(one.reason)) for one in judged.grants if one.year == today.year],
+        grants=[
+            (programme_said(one.programme), one, why_not(one.reason)) for one in judged.grants if one.year == today.year
+        ],
         asked=request.args.get("more", str(more)),
         refused=refused,
     )
@@ -81,15 +81,3 @@ def _more() -> tuple[Money, str]:
     if not ZERO < wanted <= Money.of(10**9):
         return USUAL_MORE, gettext("请填写大于零、不超过十亿元的金额。")
     return wanted, ""
-
-
-def _name(programme: str) -> str:
-    chinese, english = NAMES[programme]
-    return english if is_english() else chinese
-
-
-def _why(reason: NoGrant | None) -> str:
-    if reason is None:
-        return ""
-    chinese, english, _ = REFUSED[reason]
-    return english if is_english() else chinese

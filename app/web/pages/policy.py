@@ -21,7 +21,7 @@ from app.kernel.money import Money, total
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
 from billing.answering import POLICY, answer, answers_to, setting_by_number, settings_if, settings_in_force
-from billing.assessing import facts_of
+from billing.assessing import judging_facts
 from billing.rules.policy import Setting, Settings
 from billing.rules.subsidy import assess
 
@@ -83,8 +83,8 @@ def plain_answer(value: Any) -> str:
 
 def _payable(platform_id: int, *readings: Settings) -> list[Money]:
     """All that would be payable to a platform under each of these readings."""
-    facts = facts_of(db.session(), platform_id)
-    return [total([g.payable.amount for g in assess(facts, one, POLICY).grants]) for one in readings]
+    judged = [assess(judging_facts(db.session(), platform_id, one), one, POLICY) for one in readings]
+    return [total([grant.payable.amount for grant in one.grants]) for one in judged]
 
 
 def _setting(number: str) -> Setting:

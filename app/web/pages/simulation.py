@@ -23,8 +23,9 @@ from billing.rules.facts import Facts
 from billing.rules.grant import Grant
 from billing.rules.grant_steps import NAMES
 from billing.rules.policy import Setting, Settings, SettingValue
+from billing.rules.scenario import scenario_facts
 from billing.rules.subsidy import Assessment, assess
-from billing.subsidy_scenarios import FORMAT, scenario_facts
+from billing.subsidy_scenarios import FORMAT
 
 pages = Blueprint("simulation", __name__)
 

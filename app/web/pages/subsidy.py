@@ -22,12 +22,16 @@ from app.web.exports import Column, download
 from app.web.formats import is_english
 from app.web.pages.platforms import platform_by
 from app.web.pages.policy import plain_answer
-from app.web.paging import wanted_file
+from app.web.paging import page_of_list, wanted_file
 from app.web.river import evidence_path
 from app.web.words import word_of
 from billing.answering import POLICY, settings_if, settings_in_force
-from billing.assessing import facts_of
+from billing.assessing import by_cash, judging_facts
+from billing.claims.statements import claim_of_year
 from billing.models import Assessment
+from billing.rules.facts import Programme
+from billing.rules.grant import NoGrant
+from billing.rules.grant_steps import NAMES, REFUSED
 from billing.rules.operating_steps import EXCLUDED
 from billing.rules.policy import Setting, SettingValue
 from billing.rules.revenue import Entry, Exclusion
@@ -75,6 +79,7 @@ def year(code: str, year: int) -> str:
         "subsidy.html",
         platform=platform,
         told=told,
+        claim_id=claim.id if (claim := claim_of_year(db.session(), platform.id, year)) else None,
         year=year,
         bars=bars,
         chart={
@@ -101,7 +106,7 @@ def year(code: str, year: int) -> str:
 @requires(Permission.SEE_SUBSIDY)
 def revenue(code: str, year: int) -> Response | str:
     """The lines that a figure of the year is made of."""
-    platform, told = _year(code, year)
+    platform, told = _year(code, year, lines=True)
     chosen = request.args.get("only", "")
     entries = [
         entry
@@ -129,7 +134,7 @@ def revenue(code: str, year: int) -> Response | str:
         platform=platform,
         year=year,
         told=told,
-        entries=entries,
+        page=page_of_list(entries),
         chosen=chosen,
         reasons={reason.value: exclusion(reason) for reason in told.revenue.excluded},
         exclusion=exclusion,
@@ -144,12 +149,16 @@ def otherwise(code: str, year: int) -> str:
     """What each other reading of the policy would pay this platform for this year. Stores nothing."""
     platform, told = _year(code, year)
     payable = told.grant.payable.amount if told.grant else ZERO
-    facts = facts_of(db.session(), platform.id)
-    now = settings_in_force(db.session()).values
+    settings = settings_in_force(db.session())
+    now, facts = settings.values, judging_facts(db.session(), platform.id, settings)
     changes: list[tuple[Setting, str, Money]] = []
     for setting in POLICY.settings:
         for key, other_answer in _alternatives(setting, now[setting.key]):
-            judged = assess(facts, settings_if(db.session(), setting.key, other_answer), POLICY)
+            otherwise_read = settings_if(db.session(), setting.key, other_answer)
+            if by_cash(otherwise_read) != by_cash(settings):
+                judged = assess(judging_facts(db.session(), platform.id, otherwise_read), otherwise_read, POLICY)
+            else:
+                judged = assess(facts, otherwise_read, POLICY)
             other = next((g.payable.amount for g in judged.grants if (g.year, g.programme) == (year, "P2")), ZERO)
             changes.append((setting, key, other - payable))
     return render_template("subsidy_readings.html", platform=platform, year=year, payable=payable, changes=changes)
@@ -174,10 +183,24 @@ def exclusion(reason: Exclusion | None) -> str:
     return english if is_english() else chinese
 
 
-def _year(code: str, year: int) -> tuple[Platform, PlatformYear]:
+def programme_said(programme: Programme) -> str:
+    """A programme's name in the reader's language."""
+    chinese, english = NAMES[programme]
+    return english if is_english() else chinese
+
+
+def why_not(reason: NoGrant | None) -> str:
+    """Why a year has no grant, in the reader's language."""
+    if reason is None:
+        return ""
+    chinese, english, _ = REFUSED[reason]
+    return english if is_english() else chinese
+
+
+def _year(code: str, year: int, *, lines: bool = False) -> tuple[Platform, PlatformYear]:
     platform = platform_by(code)
     bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
-    return platform, platform_year(db.session(), platform.id, year)
+    return platform, platform_year(db.session(), platform.id, year, lines=lines)
 
 
 def _alternatives(setting: Setting, now: SettingValue) -> list[tuple[str, SettingValue]]:

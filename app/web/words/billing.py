@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from app.web.words.state import State
 from billing.rules.ageing import Bucket
 from billing.rules.bank_matching import Reason
+from billing.rules.claim import ClaimState
 from billing.rules.ledger import EntryKind
 from billing.rules.money_words import BankLineState, MovementKind, PaymentKind, PaymentWay
 from billing.rules.pricing.terms import ExtraKind
@@ -37,12 +38,26 @@ STATES: tuple[tuple[StrEnum | str, State], ...] = (
     (RedState.REFUSED, State(_l("对方未同意"), "red", "x")),
     (RedState.WITHDRAWN, State(_l("已撤回"), "grey", "ban")),
     (RedState.EXPIRED, State(_l("已过期"), "red", "alert-triangle")),
+    (ClaimState.FILED, State(_l("已申报"), "blue", "clock")),
+    (ClaimState.RETURNED, State(_l("已退回"), "red", "alert-triangle")),
+    (ClaimState.WITHDRAWN, State(_l("已撤回"), "grey", "ban")),
+    (ClaimState.LOCKED, State(_l("已锁定"), "amber", "clock")),
+    (ClaimState.APPROVED, State(_l("已核定"), "green", "check")),
+    (ClaimState.PAID, State(_l("已拨付"), "green", "circle-check")),
+    (ClaimState.ADJUSTED, State(_l("已调整"), "amber", "receipt-refund")),
     ("no_grant", State(_l("应付为零"), "red", "x")),
     ("payable", State(_l("应付"), "green", "coin")),
     ("estimate", State(_l("仅估算"), "amber", "alert-triangle")),
 )
 
 WORDS: tuple[tuple[StrEnum, Any], ...] = (
+    (ClaimState.FILED, _l("已申报")),
+    (ClaimState.RETURNED, _l("已退回")),
+    (ClaimState.WITHDRAWN, _l("已撤回")),
+    (ClaimState.LOCKED, _l("已锁定")),
+    (ClaimState.APPROVED, _l("已核定")),
+    (ClaimState.PAID, _l("已拨付")),
+    (ClaimState.ADJUSTED, _l("已调整")),
     (ChargeKind.HOURS, _l("机时费")),
     (ChargeKind.SETUP, _l("开机费")),
     (ExtraKind.SAMPLE, _l("样品费")),

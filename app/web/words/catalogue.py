@@ -7,15 +7,19 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
+from app.catalogue.annex import Likeness
 from app.catalogue.models import Approval, ChargeUnit, EquipmentKind, RecognitionLevel
 from app.catalogue.rules.customer import CustomerClass, CustomerRelation
 from app.catalogue.rules.words import ClosureKind, DayKind, Measure, Period, RequirementKind
 from app.identity.rules.notice import NoticeKind
 from app.identity.rules.permission import Role
 from app.web.words.state import State
+from billing.rules.place import Unplaced
 
 STATES: tuple[tuple[StrEnum | str, State], ...] = (
     ("listed", State(_l("清单"), "grey", "clock")),
+    ("cultivated", State(_l("入库培育"), "blue", "clock")),
+    ("uncovered", State(_l("尚无平台"), "amber", "alert-triangle")),
     ("recognised", State(_l("已认定"), "green", "check")),
     ("out_of_service", State(_l("停止预约"), "red", "ban")),
     ("bookable", State(_l("可预约"), "green", "check")),
@@ -37,10 +41,17 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (ChargeUnit.KILOGRAM, _l("公斤")),
     (ChargeUnit.METRE, _l("米")),
     (ChargeUnit.SQUARE_METRE, _l("平方米")),
+    (RecognitionLevel.CULTIVATED, _l("入库培育")),
     (RecognitionLevel.QUANZHOU, _l("泉州市认定")),
     (RecognitionLevel.PROVINCIAL, _l("省级")),
     (RecognitionLevel.NATIONAL, _l("国家级")),
     (RecognitionLevel.NATIONAL_INNOVATION_CENTRE, _l("国家级创新中心")),
+    (Likeness.IDENTICAL, _l("完全一致")),
+    (Likeness.SIMILAR_NAME, _l("依托单位相同、名称近似")),
+    (Likeness.PROBABLE, _l("依托单位相关，很可能相同")),
+    (Likeness.UNCONFIRMED, _l("依托单位不同，待确认")),
+    (Unplaced.UNTOLD, _l("未填写")),
+    (Unplaced.OUTSIDE, _l("晋江以外")),
     (Role.FIRM_MEMBER, _l("企业用户")),
     (Role.FIRM_MANAGER, _l("企业管理员")),
     (Role.OPERATOR, _l("平台运营")),
@@ -57,6 +68,7 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (NoticeKind.SERVICE_REQUEST, _l("委托服务进展")),
     (NoticeKind.METERING, _l("电表与计量")),
     (NoticeKind.PAYMENT, _l("账单与付款")),
+    (NoticeKind.SUBSIDY, _l("补助申报")),
     (CustomerClass.EXTERNAL, _l("对外价")),
     (CustomerClass.INTERNAL, _l("内部价")),
     (Approval.NONE, _l("不需审批")),

@@ -1,0 +1,99 @@
+"""What a claim rests on: the facts it was locked with, or, until then, those of today."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.catalogue.models import Platform
+from app.kernel.errors import NotFound
+from billing.answering import POLICY, settings_in_force
+from billing.assessing import by_cash, facts_of, judging_facts
+from billing.models import Claim, ClaimRecord
+from billing.rules.facts import Facts, Filing
+from billing.rules.policy import Settings
+from billing.rules.scenario import scenario_facts, scenario_of
+from billing.rules.subsidy import Assessment, assess
+from billing.rules.summing import summed
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The facts and readings of one year; ``locked_on`` is ``None`` while they can change.
+
+    ``kept`` is the scenario that was kept at the lock.
+    """
+
+    name: str
+    facts: Facts
+    settings: Settings
+    locked_on: date | None = None
+    kept: dict[str, Any] | None = None
+
+    def judged(self) -> Assessment:
+        return assess(self.facts, self.settings, POLICY)
+
+    def scenario(self) -> dict[str, Any]:
+        """The same as a scenario that ``flask subsidy simulate`` reads. O(lines)."""
+        return self.kept or scenario_of(self.facts, self.settings, name=self.name)
+
+
+def claim_for_change(session: Session, claim_id: int) -> Claim:
+    """The claim, with its row held until the transaction ends. Errors: ``NotFound``."""
+    claim = session.scalar(select(Claim).where(Claim.id == claim_id).with_for_update())
+    if claim is None:
+        raise NotFound("没有这份申报。")
+    return claim
+
+
+def basis_of(session: Session, platform_id: int, year: int, *, lines: bool = False) -> Basis:
+    """What a platform's year rests on: what its claim was locked with, else what is recorded today.
+
+    Without ``lines``, those that are judged alike are added up where the readings allow it: the same grants follow
+    from less. O(issued lines), of which the sum is SQL's.
+    """
+    kept = session.scalar(
+        select(ClaimRecord)
+        .join(Claim)
+        .where(Claim.platform_id == platform_id, Claim.policy == POLICY.number, Claim.year == year)
+    )
+    if kept is None:
+        return basis_today(session, platform_id, year, lines=lines)
+    scenario = _unpacked(kept.scenario if lines else kept.summary)
+    settings = POLICY.settings_with(scenario["settings"])
+    return Basis(scenario["id"], scenario_facts(scenario), settings, kept.locked_on, scenario)
+
+
+def basis_today(
+    session: Session, platform_id: int, year: int, *, lines: bool = False, locked_on: date | None = None
+) -> Basis:
+    """What it would rest on if it were locked on this day, or, without a day, as it stands."""
+    settings = settings_in_force(session)
+    facts = facts_of(session, platform_id) if lines else judging_facts(session, platform_id, settings)
+    if locked_on is not None:
+        facts = replace(facts, filings=(*facts.filings, Filing(year, locked_on)))
+    code = session.get_one(Platform, platform_id).code
+    return Basis(f"C-{code.lower()}-{year}", facts, settings, locked_on)
+
+
+def summary_of(basis: Basis) -> Basis:
+    """The same with lines that are judged alike added up; itself where the readings look at each payment."""
+    return basis if by_cash(basis.settings) else replace(basis, facts=summed(basis.facts), kept=None)
+
+
+def _unpacked(scenario: bytes) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(zlib.decompress(scenario))
+    return told
+
+
+def packed(scenario: dict[str, Any]) -> tuple[bytes, str]:
+    """A scenario as it is kept, and the SHA-256 of its text."""
+    text = json.dumps(scenario, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return zlib.compress(text), hashlib.sha256(text).hexdigest()
