@@ -15,6 +15,7 @@ from billing.claims.statements import ClaimView
 from billing.models import Claim, ClaimItem
 from billing.rules.claim import DECIDED
 from billing.rules.facts import Programme
+from billing.rules.figures import yuan
 from billing.rules.grant_steps import NAMES
 from billing.rules.numerals import capital_numerals
 from billing.rules.operating_steps import EXCLUDED
@@ -50,20 +51,20 @@ def _told(view: ClaimView, judged: Assessment) -> dict[str, Any]:
         "locked_on": "" if claim.record is None else claim.record.locked_on.isoformat(),
         "digest": "" if claim.record is None else claim.record.digest,
         "items": [_item(one) for one in claim.items],
-        "amount": str(amount),
+        "amount": yuan(amount),
         "capital": capital_numerals(amount),
         "deductions": [
-            [_name(item.programme), one.reason, str(one.amount_fen)]
+            [_name(item.programme), one.reason, yuan(one.amount_fen)]
             for item in claim.items
             for one in item.deductions
             if one.withdrawn_at is None
         ],
         "adjustments": [
-            [_name(item.programme), one.reason, one.document, str(one.amount_fen)]
+            [_name(item.programme), one.reason, one.document, yuan(one.amount_fen)]
             for item in claim.items
             for one in item.adjustments
         ],
-        "borne": [[one.bearer.zh, str(one.due), str(one.paid)] for one in view.borne] if view.approved else [],
+        "borne": [[one.bearer.zh, yuan(one.due), yuan(one.paid)] for one in view.borne] if view.approved else [],
         "questions": [[one.question, one.answer or "（未答复）"] for one in claim.questions],
         "revenue": _revenue(claim, judged),
         "steps": [[step.zh, step.source] for step in judged.trace if step.year in (None, claim.year)],
@@ -73,8 +74,8 @@ def _told(view: ClaimView, judged: Assessment) -> dict[str, Any]:
 
 def _item(item: ClaimItem) -> list[str]:
     return [
-        _name(item.programme), item.payee or "—", str(item.filed_fen), _or_dash(item.locked_fen),
-        str((item.locked_fen or ZERO) - what_is_left(item)),
+        _name(item.programme), item.payee or "—", yuan(item.filed_fen), _or_dash(item.locked_fen),
+        yuan((item.locked_fen or ZERO) - what_is_left(item)),
         _or_dash(None if item.approved_fen is None else granted(item)),
     ]  # fmt: skip
 
@@ -84,11 +85,11 @@ def _revenue(claim: Claim, judged: Assessment) -> list[list[str]]:
     year = next((one for one in judged.revenue_years if one.year == claim.year), None)
     if year is None:
         return []
-    rows = [["开票价税合计", str(year.with_tax)], ["减：税额", str(-year.tax)]]
-    rows += [[f"减：{EXCLUDED[reason][0]}", str(-amount)] for reason, amount in year.excluded.items()]
+    rows = [["开票价税合计", yuan(year.with_tax)], ["减：税额", yuan(-year.tax)]]
+    rows += [[f"减：{EXCLUDED[reason][0]}", yuan(-amount)] for reason, amount in year.excluded.items()]
     if year.carried_in:
-        rows.append(["上年结转", str(year.carried_in)])
-    return [*rows, ["计补基数", str(year.base)]]
+        rows.append(["上年结转", yuan(year.carried_in)])
+    return [*rows, ["计补基数", yuan(year.base)]]
 
 
 def _readings(judged: Assessment) -> list[list[str]]:
@@ -109,4 +110,4 @@ def _name(programme: Programme) -> str:
 
 
 def _or_dash(amount: Money | None) -> str:
-    return "—" if amount is None else str(amount)
+    return "—" if amount is None else yuan(amount)

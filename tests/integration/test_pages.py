@@ -240,6 +240,7 @@ def test_every_page_answers_who_may_see_it_and_refuses_the_others(house, visit, 
 @pytest.mark.parametrize("who", [None, *ROLES])
 def test_every_deed_refuses_who_may_not_do_it(app, session, who):
     world = page_world.build(session)
+    world.claim = page_world.claimed(session, world)
     client = client_of(app, world, who)
     for rule in page_rules(app, "POST"):
         if rule.endpoint == "account.sign_out":
