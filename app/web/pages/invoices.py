@@ -43,6 +43,8 @@ from billing.tax_invoices import buyers_of, live_tax_invoices
 from billing.tax_requests import settings_of
 
 pages = Blueprint("invoices", __name__)
+FEW_LINES = 30
+"""Of a longer invoice the form that takes back line by line is opened when it is asked for."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -223,6 +225,8 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         may_withdraw=may_issue and not any(_binds(each) for each in requests),
         may_reissue=may_issue and not any(each.state.open for each in requests),
         free=free,
+        each_line=len(one.lines) <= FEW_LINES or "credit" in request.args or refusal is not None,
+        lines_at=url_for("invoices.line", line_id=0).removesuffix("0"),
         shares=shares_of(session, one.id),
         tax_invoices=tax_invoices,
         buyers=_without_tax_invoice(one, tax_invoices) if may_issue else [],
