@@ -14,7 +14,7 @@ from app.identity.models import Organization
 from app.kernel.errors import NotFound
 from app.kernel.interval import local_month
 from app.kernel.money import ZERO, Money, total
-from billing.claims.record import basis_of
+from billing.claims.record import Basis, basis_of
 from billing.correcting import what_is_left
 from billing.models import (
     Charge,
@@ -76,10 +76,9 @@ class MonthReview:
 
 @dataclass(frozen=True, slots=True)
 class PlatformYear:
-    """How one year's subsidy comes about. With ``lines`` its entries carry the invoice line's id as ``line_ref``;
-    else those that are judged alike are one.
+    """How one year's subsidy comes about. ``basis`` is what it rests on, of a lock if there was one.
 
-    ``locked_on`` is the day of the lock, if the figures are those of a locked claim.
+    With ``lines`` its entries carry the invoice line's id as ``line_ref``; else those that are judged alike are one.
     """
 
     year: int
@@ -87,7 +86,7 @@ class PlatformYear:
     grant: Grant | None
     steps: Sequence[Step]
     flags: Sequence[str]
-    locked_on: date | None = None
+    basis: Basis
 
     @property
     def by_month(self) -> dict[date, tuple[Money, Money]]:
@@ -243,7 +242,7 @@ def platform_year(session: Session, platform_id: int, year: int, *, lines: bool 
         grant=next((one for one in judgement.grants if (one.year, one.programme) == (year, "P2")), None),
         steps=judgement.steps_of(year),
         flags=judgement.flags,
-        locked_on=basis.locked_on,
+        basis=basis,
     )
 
 

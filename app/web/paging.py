@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -40,6 +40,12 @@ def page_of_list(found: Sequence[Row], *, size: int = PER_PAGE) -> Page[Row]:
     """The page that the address asks for of what is in memory already."""
     number = _asked_for(len(found), size)
     return Page(found[(number - 1) * size : number * size], number, len(found), size)
+
+
+def page_of_rows(count: int, rows: Callable[[int, int], Sequence[Row]], *, size: int = PER_PAGE) -> Page[Row]:
+    """The page that the address asks for of ``count`` rows; ``rows`` gives so many from there on."""
+    number = _asked_for(count, size)
+    return Page(rows(size, (number - 1) * size), number, count, size)
 
 
 def _asked_for(count: int, size: int) -> int:

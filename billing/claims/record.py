@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -35,6 +35,7 @@ class Basis:
     facts: Facts
     settings: Settings
     locked_on: date | None = None
+    locked_at: datetime | None = None
     kept: dict[str, Any] | None = None
 
     def judged(self) -> Assessment:
@@ -68,7 +69,7 @@ def basis_of(session: Session, platform_id: int, year: int, *, lines: bool = Fal
         return basis_today(session, platform_id, year, lines=lines)
     scenario = _unpacked(kept.scenario if lines else kept.summary)
     settings = POLICY.settings_with(scenario["settings"])
-    return Basis(scenario["id"], scenario_facts(scenario), settings, kept.locked_on, scenario)
+    return Basis(scenario["id"], scenario_facts(scenario), settings, kept.locked_on, kept.locked_at, scenario)
 
 
 def basis_today(

@@ -94,7 +94,7 @@ def test_what_happens_after_the_lock_changes_nothing_that_is_locked(session, wor
     assert after.judged() == before.judged()
     assert after.scenario() == before.scenario()
     assert str(platform_year(session, world.platform.id, YEAR).revenue.base) == "1000000.00"
-    assert platform_year(session, world.platform.id, YEAR).locked_on == date(2027, 3, 1)
+    assert platform_year(session, world.platform.id, YEAR).basis.locked_on == date(2027, 3, 1)
     approved(world, claim)
     assert str(claim_view(session, claim.id).approved) == "300000.00"
     # With the three years still open, the note lowers the year of its issue; nothing is claimed back (A26).

@@ -10,12 +10,13 @@ from sqlalchemy import func, select, text
 
 from app.catalogue.models import Recognition, RecognitionLevel
 from app.kernel.money import Money, total
-from billing.answering import POLICY, settings_in_force
+from billing.answering import POLICY, answer, settings_in_force
 from billing.assessing import facts_of, judging_facts
 from billing.correcting import credit
 from billing.invoicing import issue_month
 from billing.models import Invoice, Payment, RevenueEntry
 from billing.recognizing import recognize_revenue
+from billing.revenue_lines import YearLines
 from billing.revenue_queries import Basis, Dimension, reading_of, revenue_by, revenue_entries_of
 from billing.rules.revenue import revenue_entries
 from billing.rules.summing import summed
@@ -149,6 +150,31 @@ def test_the_database_adds_up_what_is_judged_alike_as_the_rules_do(session):
     assert judging_facts(session, world.platform, settings_in_force(session)) == summed(facts)
     by_cash = POLICY.settings_with({"A02_revenue_basis": "cash_date"})
     assert judging_facts(session, world.platform, by_cash) == facts
+
+
+@pytest.mark.parametrize("basis", ["invoice_date", "service_date", "cash_date"])
+@pytest.mark.parametrize("tax", ["net", "gross"])
+def test_the_lines_of_a_year_are_looked_up_as_they_were_judged(session, basis, tax):
+    world = Earned(session, random.Random(11))
+    for key, value in (("A02_revenue_basis", basis), ("A03_revenue_tax", tax)):
+        if settings_in_force(session).values[key] != value:
+            answer(session, key, value, reason="示例", by=world.finance, at=world.at)
+    for year in (2026, 2027):
+        wanted = platform_year(session, world.platform, year, lines=True).revenue.entries
+        told = platform_year(session, world.platform, year)
+        lines = YearLines(world.platform, year, told.basis, told.revenue.entries)
+        found = list(lines.rows(session))
+        assert Counter(map(as_shown, found)) == Counter(map(as_shown, wanted))
+        assert lines.count(session) == len(wanted)
+        if basis != "cash_date":
+            assert list(lines.rows(session, limit=3, offset=2)) == found[2:5]
+
+
+def as_shown(entry):
+    return (
+        entry.document_no, entry.line_no, entry.line_ref, entry.on, entry.category, entry.with_tax, entry.amount,
+        entry.excluded,
+    )  # fmt: skip
 
 
 def test_money_that_came_for_all_of_a_document_counts_all_of_it(session):

@@ -16,19 +16,20 @@ from app.catalogue.models import Platform
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
-from app.kernel.money import ZERO, Money
+from app.kernel.money import ZERO, Money, total
 from app.web.access import bounds, requires
 from app.web.exports import Column, download
 from app.web.formats import is_english
 from app.web.pages.platforms import platform_by
 from app.web.pages.policy import plain_answer
-from app.web.paging import page_of_list, wanted_file
+from app.web.paging import page_of_rows, wanted_file
 from app.web.river import evidence_path
 from app.web.words import word_of
 from billing.answering import POLICY, settings_if, settings_in_force
 from billing.assessing import by_cash, judging_facts
 from billing.claims.statements import claim_of_year
 from billing.models import Assessment
+from billing.revenue_lines import YearLines
 from billing.rules.facts import Programme
 from billing.rules.grant import NoGrant
 from billing.rules.grant_steps import NAMES, REFUSED
@@ -106,7 +107,7 @@ def year(code: str, year: int) -> str:
 @requires(Permission.SEE_SUBSIDY)
 def revenue(code: str, year: int) -> Response | str:
     """The lines that a figure of the year is made of."""
-    platform, told = _year(code, year, lines=True)
+    platform, told = _year(code, year)
     chosen = request.args.get("only", "")
     entries = [
         entry
@@ -115,6 +116,7 @@ def revenue(code: str, year: int) -> Response | str:
         or (chosen == "counted" and entry.excluded is None)
         or (entry.excluded is not None and entry.excluded.value == chosen)
     ]
+    lines = YearLines(platform.id, year, told.basis, entries)
     if form := wanted_file():
         columns: list[Column[Entry]] = [
             Column(gettext("结算单"), lambda one: one.document_no),
@@ -126,19 +128,22 @@ def revenue(code: str, year: int) -> Response | str:
             Column(gettext("不计入的原因"), lambda one: exclusion(one.excluded)),
         ]
         return download(
-            f"revenue-{code}-{year}", columns, entries, form=form, is_sample=lambda one: platform.illustrative
-        )
+            f"revenue-{code}-{year}", columns, lines.rows(db.session()), form=form,
+            is_sample=lambda one: platform.illustrative,
+        )  # fmt: skip
     payable = told.grant.payable.amount if told.grant else ZERO
     return render_template(
         "subsidy_revenue.html",
         platform=platform,
         year=year,
         told=told,
-        page=page_of_list(entries),
+        page=page_of_rows(
+            lines.count(db.session()), lambda size, at: list(lines.rows(db.session(), limit=size, offset=at))
+        ),
         chosen=chosen,
         reasons={reason.value: exclusion(reason) for reason in told.revenue.excluded},
         exclusion=exclusion,
-        amount=sum((one.amount for one in entries), ZERO),
+        amount=total([one.amount for one in entries]),
         river=evidence_path(db.session(), "revenue", year=(platform.code, year, told.revenue.base, payable)),
     )
 
@@ -197,10 +202,10 @@ def why_not(reason: NoGrant | None) -> str:
     return english if is_english() else chinese
 
 
-def _year(code: str, year: int, *, lines: bool = False) -> tuple[Platform, PlatformYear]:
+def _year(code: str, year: int) -> tuple[Platform, PlatformYear]:
     platform = platform_by(code)
     bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
-    return platform, platform_year(db.session(), platform.id, year, lines=lines)
+    return platform, platform_year(db.session(), platform.id, year)
 
 
 def _alternatives(setting: Setting, now: SettingValue) -> list[tuple[str, SettingValue]]:
