@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.kernel import clock
 from app.kernel.errors import Conflict, InvalidInput
@@ -157,9 +157,11 @@ def free_to_credit(session: Session, invoice: Invoice, *, but: int | None = None
 
 def what_is_left(session: Session, invoice: Invoice) -> dict[int, tuple[Money, Money]]:
     """Net and gross of each line that no credit note has taken back yet."""
+    credited = aliased(InvoiceLine)
     rows = session.execute(
         select(InvoiceLine.credits_line_id, func.sum(InvoiceLine.net_fen), func.sum(InvoiceLine.gross_fen))
-        .where(InvoiceLine.credits_line_id.in_([line.id for line in invoice.lines]))
+        .join(credited, credited.id == InvoiceLine.credits_line_id)
+        .where(credited.invoice_id == invoice.id)
         .group_by(InvoiceLine.credits_line_id)
     )
     taken = {line_id: (net, gross) for line_id, net, gross in rows}

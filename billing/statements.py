@@ -144,7 +144,7 @@ def invoice_view(session: Session, invoice_id: int) -> InvoiceView:
     invoice = session.scalar(
         invoices_of()
         .where(Invoice.id == invoice_id)
-        .options(selectinload(Invoice.lines).joinedload(InvoiceLine.charge))
+        .options(selectinload(Invoice.lines))
     )
     if invoice is None:
         raise NotFound("没有这张结算单。")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask
@@ -97,8 +98,13 @@ def clock_time(at: datetime) -> str:
 def day(on: date | datetime | None) -> str:
     if on is None:
         return "—"
-    on = clock.local_date(on) if isinstance(on, datetime) else on
-    return format_date(on, "d MMM y" if is_english() else "y年M月d日")
+    return _day(clock.local_date(on) if isinstance(on, datetime) else on, english=is_english())
+
+
+@lru_cache(maxsize=4096)
+def _day(on: date, *, english: bool) -> str:
+    """Tables show the same few days again and again, and finding their words is slow."""
+    return format_date(on, "d MMM y" if english else "y年M月d日")
 
 
 def month(first: date) -> str:
