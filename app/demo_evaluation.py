@@ -59,8 +59,8 @@ def seed_evaluation(
                 value = Decimal(POINTS[indicator.key] - 3 * number)
                 paper = HandedFile(f"示例-{indicator.zh}.pdf", "application/pdf", PAPER)
                 of = (session, platform.id, year, indicator.key)
-                hand_in(*of, value=value, reason="示例材料", file=paper, by=operator, at=at)
-                decide(*of, value=value, reason="", by=official, at=at)
+                entry = hand_in(*of, value=value, reason="示例材料", file=paper, by=operator, at=at)
+                decide(*of, entry_id=entry.id, value=value, reason="", by=official, at=at)
         conclude(
             session, platform.id, year, selected=True, document=f"示例评估〔{year}〕{number}号", by=official, at=at
         )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
+from itertools import accumulate
+from typing import Any, get_args
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.catalogue.models import Platform, RecognitionLevel
-from app.kernel.money import ZERO, total
+from app.kernel.money import ZERO
 from billing.answering import POLICY, settings_in_force
 from billing.assets import assets_of
 from billing.models import Assessment, Asset, Claim, ClaimItem, Evaluation, OtherGrant
@@ -22,6 +23,7 @@ from billing.rules.policy import Settings
 from billing.rules.subsidy import Assessment as Judgement
 from billing.rules.subsidy import assess
 
+PROGRAMMES: tuple[told.Programme, ...] = get_args(told.Programme)
 LEVELS: dict[RecognitionLevel, told.RecognitionLevel] = {
     RecognitionLevel.PROVINCIAL: "provincial",
     RecognitionLevel.NATIONAL: "national",
@@ -108,7 +110,9 @@ def _facts(session: Session, platform_id: int, earned: tuple[told.Document, ...]
         documents=earned,
         assets=tuple(_asset(one) for one in assets_of(session, platform_id)),
         filings=tuple(told.Filing(one.year, one.record.locked_on) for one in claims if one.record is not None),
-        requested_m2=next((one.requested_m2 for one in reversed(claims) if one.requested_m2 is not None), None),
+        requested_m2=next(
+            (one.requested_m2 for one in reversed(claims) if one.requested_m2 and one.state.stands), None
+        ),
         other_grants=_other_grants(session, platform_id),
         decisions=tuple(decision for one in claims for decision in _decisions(one)),
     )
@@ -129,16 +133,22 @@ def _other_grants(session: Session, platform_id: int) -> tuple[told.OtherGrant, 
 
 
 def _decisions(claim: Claim) -> Iterator[told.Decision]:
-    """What a locked claim uses up of the caps: what was approved, or, until then, what it was locked with.
+    """What a locked claim uses up of the caps: the most that was ever granted, or, until then, what it was locked with.
 
-    What is taken back later frees nothing.
+    What is taken back later frees nothing, and what was not claimed in a locked year is granted no more.
     """
-    for item in claim.items:
-        if item.approved_fen is not None:
-            raised = total([one.amount_fen for one in item.adjustments if one.amount_fen > ZERO])
-            yield told.Decision(claim.year, item.programme, item.approved_fen + raised)
-        elif item.locked_fen is not None:
-            yield told.Decision(claim.year, item.programme, item.locked_fen)
+    if claim.record is None:
+        return
+    items = {one.programme: one for one in claim.items}
+    for programme in PROGRAMMES:
+        item = items.get(programme)
+        if item is None:
+            yield told.Decision(claim.year, programme, ZERO)
+        elif item.approved_fen is None:
+            yield told.Decision(claim.year, programme, item.locked_fen or ZERO)
+        else:
+            changes = [item.approved_fen, *(one.amount_fen for one in item.adjustments)]
+            yield told.Decision(claim.year, programme, max(accumulate(changes)))
 
 
 def _asset(one: Asset) -> told.Asset:

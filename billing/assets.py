@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
-from billing.models import Asset
+from billing.models import Asset, Claim
 from billing.rules.asset_sheet import HEADS, AssetRow, read_row
+from billing.rules.claim import FROZEN
 from billing.workbooks import open_workbook
 
 MOST_ROWS = 5_000
@@ -80,7 +81,8 @@ def record_asset(session: Session, platform_id: int, row: AssetRow, *, by: int, 
 def correct_asset(session: Session, asset_id: int, row: AssetRow, *, reason: str, by: int, at: datetime) -> Asset:
     """Put a registered asset right; what it said before stays in the audit log. Its number stays.
 
-    Errors: ``NotFound``; ``InvalidInput`` without a reason; ``Conflict`` if nothing is changed.
+    Errors: ``NotFound``; ``InvalidInput`` without a reason; ``Conflict`` if nothing is changed, or for another kind or
+    day once the claim of its year is locked.
     """
     asset = session.get(Asset, asset_id, with_for_update=True)
     if asset is None:
@@ -92,6 +94,8 @@ def correct_asset(session: Session, asset_id: int, row: AssetRow, *, reason: str
         raise Conflict("内容没有变化。")
     if row.no != asset.no:
         raise InvalidInput("编号不能更改；登记错了请新登记一项。", field="no")
+    if (row.kind, row.accepted_on, row.paid_on) != (before.kind, before.accepted_on, before.paid_on):
+        _insist_on_open_years(session, asset.platform_id, {before.accepted_on.year, before.paid_on.year})
     for name, value in _columns(row).items():
         setattr(asset, name, value)
     was, now = _told(before), _told(row)
@@ -102,6 +106,17 @@ def correct_asset(session: Session, asset_id: int, row: AssetRow, *, reason: str
     )  # fmt: skip
     session.flush()
     return asset
+
+
+def _insist_on_open_years(session: Session, platform_id: int, years: Collection[int]) -> None:
+    """What was judged in a locked year must not turn up in another one."""
+    locked = session.scalar(
+        select(func.min(Claim.year)).where(
+            Claim.platform_id == platform_id, Claim.year.in_(years), Claim.state.in_(FROZEN)
+        )
+    )
+    if locked is not None:
+        raise Conflict("%(year)s 年的申报已锁定，类别和日期不能再改；如确有误，请在申报里作调整。", year=locked)
 
 
 def assets_of(session: Session, platform_id: int) -> Sequence[Asset]:

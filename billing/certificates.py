@@ -167,7 +167,8 @@ def certificate_pdf(certificate: Certificate, *, on: date) -> bytes:
 def certificate_workbook(certificate: Certificate) -> bytes:
     """Totals, services, invoices, payments. Amounts are numbers; a sum is a formula that carries its value."""
     out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False}) as book:
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(out, options) as book:
         looks = {
             "head": book.add_format({"bold": True, "bottom": 1}),
             "money": book.add_format({"num_format": "#,##0.00"}),

@@ -16,7 +16,7 @@ from app.kernel import audit
 from app.kernel.clock import local_date
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from billing.evaluation_entries import counts, latest_entries
-from billing.evaluation_schemes import ONE_AT_A_TIME, terms_of
+from billing.evaluation_schemes import hold_evaluations, terms_of
 from billing.models import Claim, ClaimRecord, Evaluation, EvaluationCorrection
 from billing.platform_figures import PlatformFigures, figures_of
 from billing.policies.jinzhengban_2025_13_evaluation import GRADES, INDICATORS
@@ -237,7 +237,7 @@ def claim_is_locked(session: Session, platform_id: int, year: int) -> bool:
 def _insist(session: Session, platform_id: int, year: int, document: str) -> None:
     if not document.strip():
         raise InvalidInput("请填写评价文件的文号。", field="document")
-    session.execute(ONE_AT_A_TIME, {"year": year})
+    hold_evaluations(session, year)
     if claim_is_locked(session, platform_id, year):
         raise Conflict("%(year)s 年的补助申报已锁定，评价结果不能再改变。如确有必要，请在申报里作调整记录。", year=year)
 

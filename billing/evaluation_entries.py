@@ -10,15 +10,16 @@ from decimal import Decimal
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, joinedload
 
-from app.booking.rules.service import MOST_FILE_BYTES, HandedFile
+from app.booking.rules.service import MOST_FILE_BYTES, HandedFile, file_name
 from app.kernel.errors import Conflict, InvalidInput
-from billing.evaluation_schemes import ONE_AT_A_TIME
+from billing.evaluation_schemes import hold_evaluations
 from billing.models import Evaluation, EvaluationEntry
 from billing.policies.jinzhengban_2025_13_evaluation import BY_KEY
 from billing.rules.evaluation import WHOLE, EvaluationWord, Scoring
 
 # What a file begins with, by its type: its name may say anything.
 BEGINNINGS = {"application/pdf": b"%PDF-", "image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+ENDINGS = {"application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg"}
 
 
 def hand_in(
@@ -35,12 +36,16 @@ def hand_in(
 ) -> EvaluationEntry:
     """What the platform gives itself, and the paper that shows it. It counts once an official confirms it.
 
+    It takes the place of whatever was said before, an official's word too, and waits again.
+
     Errors: ``InvalidInput``; ``Conflict`` once the year is concluded.
     """
     media_type = _kind_of(file)
     entry = _entry(platform_id, year, indicator, EvaluationWord.HANDED_IN, value, reason, by=by, at=at)
-    entry.file_name, entry.media_type, entry.content = file.name[:200], media_type, file.content
-    entry.digest, entry.size_bytes = hashlib.sha256(file.content).hexdigest(), len(file.content)
+    entry.file_name, entry.media_type = file_name(file.name, ending=ENDINGS[media_type]), media_type
+    entry.content, entry.size_bytes = file.content, len(file.content)
+    entry.digest = hashlib.sha256(file.content).hexdigest()
+    _insist_on_open(session, platform_id, year)
     return _kept(session, entry)
 
 
@@ -50,6 +55,7 @@ def decide(
     year: int,
     indicator: str,
     *,
+    entry_id: int | None,
     value: Decimal,
     reason: str,
     by: int,
@@ -57,16 +63,24 @@ def decide(
 ) -> EvaluationEntry:
     """An official's word: the same value confirms what was handed in, another one corrects it with a reason.
 
-    Errors: ``InvalidInput``; ``Conflict`` once the year is concluded.
+    ``entry_id`` is the entry that the official has seen, none where there was none.
+
+    Errors: ``InvalidInput``; ``Conflict`` once the year is concluded, if another entry has come since, on what oneself
+    handed in, or if the official's word stays as it is.
     """
+    _insist_on_open(session, platform_id, year)
     before = latest_entries(session, [platform_id], year).get((platform_id, indicator))
-    confirms = before is not None and before.value == value
-    if not reason.strip() and not confirms:
-        raise InvalidInput("改变分值请写明理由。", field="reason")
-    if before is not None and confirms:
+    if entry_id != (None if before is None else before.id):
+        raise Conflict("这项指标已有新的提交或分值，请查看最新内容后再处理。")
+    if before is not None and not counts(before) and before.entered_by == by:
+        raise Conflict("不能确认或更正自己提交的分值，请由主管部门的其他人员处理。")
+    kind = EvaluationWord.CORRECTED
+    if before is not None and before.value == value:
+        if counts(before):
+            raise Conflict("内容没有变化。")
         kind, reason = EvaluationWord.CONFIRMED, reason.strip() or before.reason
-    else:
-        kind = EvaluationWord.CORRECTED
+    elif not reason.strip():
+        raise InvalidInput("改变分值请写明理由。", field="reason")
     return _kept(session, _entry(platform_id, year, indicator, kind, value, reason, by=by, at=at))
 
 
@@ -126,13 +140,17 @@ def _entry(
     )  # fmt: skip
 
 
-def _kept(session: Session, entry: EvaluationEntry) -> EvaluationEntry:
-    session.execute(ONE_AT_A_TIME, {"year": entry.year})
+def _insist_on_open(session: Session, platform_id: int, year: int) -> None:
+    """From here until the transaction ends nothing else is entered for the year, and it stays without a result."""
+    hold_evaluations(session, year)
     concluded = exists().where(
-        Evaluation.platform_id == entry.platform_id, Evaluation.year == entry.year, Evaluation.result.is_not(None)
+        Evaluation.platform_id == platform_id, Evaluation.year == year, Evaluation.result.is_not(None)
     )
     if session.scalar(select(concluded)):
         raise Conflict("这一年的评价已有结果，不能再填写。")
+
+
+def _kept(session: Session, entry: EvaluationEntry) -> EvaluationEntry:
     session.add(entry)
     session.flush()
     return entry

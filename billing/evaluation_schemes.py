@@ -47,6 +47,11 @@ def terms_of(session: Session, year: int) -> YearTerms:
     return YearTerms(terms, scheme, scheme is not None and scheme.year == year)
 
 
+def hold_evaluations(session: Session, year: int) -> None:
+    """Until the transaction ends nobody else sets the year's weights, enters points or records a result."""
+    session.execute(ONE_AT_A_TIME, {"year": year})
+
+
 def set_terms(
     session: Session, year: int, terms: Mapping[str, Term], *, source: str, reason: str, by: int, at: datetime
 ) -> EvaluationScheme:
@@ -60,7 +65,7 @@ def set_terms(
         raise InvalidInput("请写明依据，例如通知的文号。", field="source")
     if not reason.strip():
         raise InvalidInput("请写明理由。", field="reason")
-    session.execute(ONE_AT_A_TIME, {"year": year})
+    hold_evaluations(session, year)
     if has_results(session, year):
         raise Conflict("%(year)s 年已有评价结果，权重不能再改变。请为以后的年度设定。", year=year)
     scheme = EvaluationScheme(

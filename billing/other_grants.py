@@ -36,7 +36,8 @@ def record_other_grant(
 ) -> OtherGrant:
     """Quanzhou's half of P1 and P2 is a share of the same grant and is not recorded here.
 
-    Errors: ``InvalidInput`` for an amount that is not positive, without a document, or for an unknown asset.
+    Errors: ``InvalidInput`` for an amount that is not positive, without a document, for an unknown asset, or for a
+    purchase without its assets.
     """
     if amount <= ZERO:
         raise InvalidInput("补助金额要大于零。", field="amount")
@@ -45,6 +46,10 @@ def record_other_grant(
     if not 2000 <= year <= 2100:
         raise InvalidInput("请填写四位数的年度。", field="year")
     numbers = sorted(set(asset_nos))
+    if programme_kind == "equipment" and timing == "ex_ante":
+        raise InvalidInput("设备购置的事前投入是财政资金，请登记在资产的“其中财政资金”里。", field="timing")
+    if programme_kind == "equipment" and not numbers:
+        raise InvalidInput("请写明设备购置补助涉及的资产编号。", field="asset_nos")
     known = session.scalars(select(Asset.no).where(Asset.platform_id == platform_id, Asset.no.in_(numbers))).all()
     if missing := sorted(set(numbers) - set(known)):
         raise InvalidInput("资产登记里没有 %(numbers)s，请先登记。", field="asset_nos", numbers="、".join(missing))

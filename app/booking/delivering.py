@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.booking.models import Reservation, ServiceRequest, ServiceResult
 from app.booking.reserving import reserve
 from app.booking.rules.reservation import ServiceMode
-from app.booking.rules.service import MOST_FILE_BYTES, HandedFile, insist_on_move
+from app.booking.rules.service import MOST_FILE_BYTES, HandedFile, file_name, insist_on_move
 from app.booking.rules.words import RequestState
 from app.booking.servicing import go, locked, note_deed, tell_firm, tell_operator
 from app.catalogue.models import Equipment
@@ -109,7 +109,7 @@ def deliver(
             raise InvalidInput("文件“%(name)s”是空的，或超过 20 MB。", field="files", name=file.name)
     request.results += [
         ServiceResult(
-            name=file.name[:200],
+            name=file_name(file.name),
             media_type=file.media_type[:80],
             content=file.content,
             digest=hashlib.sha256(file.content).hexdigest(),

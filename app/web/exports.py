@@ -24,6 +24,8 @@ FORMATS: dict[Kind, str] = {
 }  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SAMPLE = "示例 SAMPLE"
+# Text stays text, also where it looks like a formula or an address.
+OPTIONS = {"constant_memory": True, "in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def csv_table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> bytes:
 def xlsx_table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> bytes:
     """One sheet with a frozen heading. Times are the facility's; money is a number in yuan."""
     out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"constant_memory": True, "strings_to_formulas": False, "in_memory": True}) as book:
+    with xlsxwriter.Workbook(out, OPTIONS) as book:
         sheet = book.add_worksheet()
         heading = book.add_format({"bold": True, "bottom": 1})
         looks = {kind: book.add_format({"num_format": look}) for kind, look in FORMATS.items()}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
 
 from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money, total
 from billing.answering import POLICY
 from billing.assessing import judging_facts
-from billing.claims.record import basis_of, claim_for_change
+from billing.claims.budgeting import hold_budget, insist_on_budget
+from billing.claims.record import basis_of, claim_for_change, year_of
 from billing.claims.telling import tell_operator
 from billing.models import Claim, ClaimAdjustment, ClaimItem
-from billing.rules.claim import DECIDED, ClaimState
+from billing.rules.claim import DECIDED, FROZEN, ClaimState
 from billing.rules.facts import Programme
 from billing.rules.grant import Shares, shares
 from billing.rules.policy import Settings
@@ -34,7 +36,7 @@ def proposals_of(session: Session, claim: Claim) -> dict[Programme, Money]:
     found: dict[Programme, Money] = {}
     for item in claim.items:
         taken = -total([one.amount_fen for one in item.adjustments if one.amount_fen < ZERO])
-        proposed = min(back.get(item.programme, granted(item)) - taken, granted(item))
+        proposed = min(back.get(item.programme, granted(item) + taken) - taken, granted(item))
         if proposed > ZERO:
             found[item.programme] = proposed
     return found
@@ -55,7 +57,8 @@ def adjust(
 ) -> ClaimAdjustment:
     """Change what was approved, by a document: down to nothing, up to what was locked.
 
-    Errors: ``NotFound``; ``Conflict`` before the decision or beyond these bounds; ``InvalidInput``.
+    Errors: ``NotFound``; ``Conflict`` before the decision, beyond these bounds or the budget, or upwards once a later
+    year is locked; ``InvalidInput``.
     """
     return _record(
         session, _decided_item(session, item_id), amount, proposed=False, reason=reason, document=document, by=by, at=at
@@ -84,6 +87,9 @@ def _record(
         raise InvalidInput("请写明调整的理由。", field="reason")
     if not document.strip():
         raise InvalidInput("请写明调整文件的文号。", field="document")
+    if amount > ZERO:
+        insist_on_budget(session, item.claim.year, amount)
+        _insist_on_last_year(session, item.claim)
     then = granted(item) + amount
     if not ZERO <= then <= (item.locked_fen or ZERO):
         raise Conflict(
@@ -111,12 +117,29 @@ def _split(item: ClaimItem, amount: Money, settings: Settings) -> Shares:
     return shares(amount, item.programme, settings=settings, policy=POLICY, on=date(item.claim.year, 12, 31))
 
 
+def _insist_on_last_year(session: Session, claim: Claim) -> None:
+    """A later year that is locked was reckoned with what this one left of the cap."""
+    later = select(Claim.id).where(
+        Claim.platform_id == claim.platform_id,
+        Claim.policy == claim.policy,
+        Claim.year > claim.year,
+        Claim.state.in_(FROZEN),
+    )
+    if session.scalar(select(later.exists())):
+        raise Conflict("以后年度的申报已经锁定，上限已按原金额推算，不能再调增。")
+
+
 def _decided_item(session: Session, item_id: int) -> ClaimItem:
-    item = session.get(ClaimItem, item_id)
-    if item is None:
+    claim_id = session.scalar(select(ClaimItem.claim_id).where(ClaimItem.id == item_id))
+    if claim_id is None:
         raise NotFound("没有这项申报。")
-    claim = claim_for_change(session, item.claim_id)
+    hold_budget(session, year_of(session, claim_id))
+    claim = claim_for_change(session, claim_id)
     if claim.state not in DECIDED:
         raise Conflict("核定之后才能调整；核定之前请用核减。")
-    session.refresh(item, ["adjustments"])
-    return item
+    return session.scalars(
+        select(ClaimItem)
+        .where(ClaimItem.id == item_id)
+        .options(selectinload(ClaimItem.adjustments))
+        .execution_options(populate_existing=True)
+    ).one()

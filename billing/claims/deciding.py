@@ -10,11 +10,11 @@ from app.kernel import audit
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.money import ZERO, Money, total
 from billing.answering import POLICY
-from billing.claims.budgeting import left_in_budget, what_is_left
-from billing.claims.record import basis_of, claim_for_change
+from billing.claims.budgeting import hold_budget, insist_on_budget, left_to_approve
+from billing.claims.record import basis_of, claim_for_change, year_of
 from billing.claims.telling import tell_operator
 from billing.models import Claim, ClaimDeduction, ClaimItem
-from billing.rules.claim import ClaimState, insist_on_move, left_of
+from billing.rules.claim import ClaimState, insist_on_move
 from billing.rules.grant import shares
 
 
@@ -25,7 +25,9 @@ def deduct(session: Session, item_id: int, amount: Money, *, reason: str, by: in
         raise InvalidInput("核减金额要大于零。", field="amount")
     if not reason.strip():
         raise InvalidInput("请写明核减的理由。", field="reason")
-    left_of(what_is_left(item), [amount])
+    left = left_to_approve(item)
+    if amount > left:
+        raise Conflict("核减不能超过余下的 %(left)s。", left=str(left))
     made = ClaimDeduction(item=item, amount_fen=amount, reason=reason.strip(), made_by=by, made_at=at)
     session.add(made)
     session.flush()
@@ -53,14 +55,15 @@ def approve_claim(session: Session, claim_id: int, *, document: str, by: int, at
     Errors: ``Conflict`` while a question is open or where the year's budget does not suffice; ``InvalidInput``
     without a document number.
     """
+    hold_budget(session, year_of(session, claim_id))
     claim = claim_for_change(session, claim_id)
     insist_on_move(claim.state, ClaimState.APPROVED)
     if not document.strip():
         raise InvalidInput("请写明核定文件的文号。", field="document")
     if any(one.answered_at is None for one in claim.questions):
         raise Conflict("还有问题没有答复，答复后才能核定。")
-    amounts = [what_is_left(item) for item in claim.items]
-    _insist_on_budget(session, claim, total(amounts))
+    amounts = [left_to_approve(item) for item in claim.items]
+    insist_on_budget(session, claim.year, total(amounts))
     settings = basis_of(session, claim.platform_id, claim.year).settings
     for item, amount in zip(claim.items, amounts, strict=True):
         split = shares(amount, item.programme, settings=settings, policy=POLICY, on=date(claim.year, 12, 31))
@@ -75,15 +78,6 @@ def approve_claim(session: Session, claim_id: int, *, document: str, by: int, at
     return claim
 
 
-def _insist_on_budget(session: Session, claim: Claim, amount: Money) -> None:
-    left = left_in_budget(session, claim.year)
-    if left is not None and amount > left:
-        raise Conflict(
-            "%(year)s 年预算只余 %(left)s，不够核定 %(amount)s。请按比例核减，或登记新的预算。",
-            year=claim.year, left=str(left), amount=str(amount),
-        )  # fmt: skip
-
-
 def _open_item(session: Session, item_id: int) -> ClaimItem:
     """A programme of a claim that is locked and not decided; the claim's row is held."""
     item = session.get(ClaimItem, item_id)
@@ -92,6 +86,7 @@ def _open_item(session: Session, item_id: int) -> ClaimItem:
     claim = claim_for_change(session, item.claim_id)
     if claim.state is not ClaimState.LOCKED:
         raise Conflict("只有已锁定、尚未核定的申报才能核减。")
+    session.refresh(item)
     session.refresh(item, ["deductions"])
     return item
 

@@ -13,7 +13,7 @@ from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.money import Money, total
 from billing.answering import POLICY, settings_in_force
 from billing.assessing import judging_facts
-from billing.claims.record import claim_for_change
+from billing.claims.record import claim_for_change, hold_platform
 from billing.claims.telling import tell_officials, tell_operator
 from billing.models import Claim, ClaimItem
 from billing.rules.claim import ClaimState, insist_on_move
@@ -29,8 +29,13 @@ def file_claim(
 
     Errors: ``Conflict`` if the year is not over, if there is nothing to claim, or if a claim is under way.
     """
+    if year < POLICY.in_force_from.year:
+        raise InvalidInput("政策自 %(day)s 起施行，请选择以后的年度。", field="year", day=str(POLICY.in_force_from))
+    if requested_m2 is not None and requested_m2 < 0:
+        raise InvalidInput("场地面积不能小于零。", field="requested_m2")
     if clock.local_date(at).year <= year:
         raise Conflict("%(year)s 年尚未结束，次年 1 月 1 日起才能申报。", year=year)
+    hold_platform(session, platform_id)
     claimed = claimable(session, platform_id, year)
     if not claimed:
         raise Conflict("%(year)s 年没有可申报的补助。请看补助页面上的逐步推算。", year=year)
@@ -67,9 +72,12 @@ def claimable(session: Session, platform_id: int, year: int) -> list[tuple[Grant
 
 
 def as_if_selected(facts: Facts, year: int) -> Facts:
-    """The facts with a selection for the year, where there is none yet."""
-    others = tuple(one for one in facts.evaluations if one.year != year)
-    return replace(facts, evaluations=(*others, Evaluation(year, evaluated=True, selected=True, document="")))
+    """The facts with a selection for the year, where nobody has decided yet."""
+    if facts.evaluation_of(year) is not None:
+        return facts
+    return replace(
+        facts, evaluations=(*facts.evaluations, Evaluation(year, evaluated=True, selected=True, document=""))
+    )
 
 
 def withdraw_claim(session: Session, claim_id: int, *, reason: str, by: int, at: datetime) -> Claim:

@@ -9,25 +9,33 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.kernel import audit, clock
-from app.kernel.errors import Conflict
+from app.kernel.errors import Conflict, NotFound
 from app.kernel.money import ZERO, total
-from billing.assessing import result_told
-from billing.claims.record import basis_today, claim_for_change, packed, summary_of
+from billing.claims.record import basis_today, claim_for_change, hold_platform, packed, summary_of, year_of
 from billing.claims.telling import tell_operator
+from billing.evaluation_schemes import hold_evaluations
 from billing.models import Claim, ClaimRecord, Invoice, UnrecognizedInvoice
-from billing.rules.claim import ClaimState, insist_on_move
-from billing.rules.grant import Grant
+from billing.rules.claim import FROZEN, ClaimState, insist_on_move
+from billing.rules.grant import Grant, NoGrant
 from billing.rules.grant_steps import REFUSED
+
+WAITING = frozenset({NoGrant.NOT_CERTIFIED, NoGrant.NOT_EVALUATED, NoGrant.NOT_SELECTED})
+"""What somebody else may still decide: a lock would freeze it at nothing."""
 
 
 def lock_claim(session: Session, claim_id: int, *, by: int, at: datetime) -> Claim:
     """Freeze the facts of a filed claim with what follows from them today. O(issued lines).
 
-    Errors: ``Conflict`` if nothing is payable (no certification document, no selection, …), if a programme would be
-    granted that was not filed, or if an issued invoice is not yet counted.
+    Years are locked in their order, since each leaves less of a cap to the next.
+
+    Errors: ``Conflict`` if nothing is payable, if something that was filed waits for its certification or selection, if
+    a programme would be granted that was not filed, if a later year is locked, or if an issued invoice is not counted.
     """
+    hold_platform(session, _platform_of(session, claim_id))
+    hold_evaluations(session, year_of(session, claim_id))
     claim = claim_for_change(session, claim_id)
     insist_on_move(claim.state, ClaimState.LOCKED)
+    _insist_on_order(session, claim)
     _insist_on_all_counted(session, claim.platform_id)
     basis = basis_today(session, claim.platform_id, claim.year, lines=True, locked_on=clock.local_date(at))
     judged = summary_of(basis).judged()
@@ -37,6 +45,9 @@ def lock_claim(session: Session, claim_id: int, *, by: int, at: datetime) -> Cla
         raise Conflict(
             "没有可支付的补助，不能锁定：%(why)s。请先补齐认定文件和择优记录，或退回申报。", why=_why(granted.values())
         )
+    if waiting := [one for one in granted.values() if one.programme in items and one.reason in WAITING]:
+        raise Conflict("已申报的 %(programmes)s 还不能支付：%(why)s。请先补齐，或退回申报后重新提交。",
+                       programmes="、".join(one.programme for one in waiting), why=_why(waiting))  # fmt: skip
     if unfiled := sorted(name for name, one in granted.items() if one.payable.amount and name not in items):
         raise Conflict("核算后出现未申报的补助 %(programmes)s，请退回申报后重新提交。", programmes="、".join(unfiled))
     for programme, item in items.items():
@@ -47,7 +58,6 @@ def lock_claim(session: Session, claim_id: int, *, by: int, at: datetime) -> Cla
     claim.record = ClaimRecord(
         locked_on=clock.local_date(at), locked_at=at, locked_by=by, scenario=scenario, digest=digest,
         summary=packed(summary_of(basis).scenario())[0],
-        result=result_told(judged),
     )  # fmt: skip
     claim.state = ClaimState.LOCKED
     session.flush()
@@ -57,6 +67,26 @@ def lock_claim(session: Session, claim_id: int, *, by: int, at: datetime) -> Cla
     )  # fmt: skip
     tell_operator(session, claim, "locked", at=at)
     return claim
+
+
+def _platform_of(session: Session, claim_id: int) -> int:
+    platform_id = session.scalar(select(Claim.platform_id).where(Claim.id == claim_id))
+    if platform_id is None:
+        raise NotFound("没有这份申报。")
+    return platform_id
+
+
+def _insist_on_order(session: Session, claim: Claim) -> None:
+    later = session.scalar(
+        select(func.min(Claim.year)).where(
+            Claim.platform_id == claim.platform_id,
+            Claim.policy == claim.policy,
+            Claim.year > claim.year,
+            Claim.state.in_(FROZEN),
+        )
+    )
+    if later is not None:
+        raise Conflict("%(later)s 年的申报已经锁定，%(year)s 年不能再锁定。", later=later, year=claim.year)
 
 
 def _insist_on_all_counted(session: Session, platform_id: int) -> None:

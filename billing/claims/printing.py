@@ -10,7 +10,7 @@ from app.kernel import clock
 from app.kernel.money import ZERO, Money
 from billing.answering import POLICY
 from billing.claims.adjusting import granted
-from billing.claims.budgeting import what_is_left
+from billing.claims.budgeting import left_to_approve
 from billing.claims.statements import ClaimView
 from billing.models import Claim, ClaimItem
 from billing.rules.claim import DECIDED
@@ -75,7 +75,7 @@ def _told(view: ClaimView, judged: Assessment) -> dict[str, Any]:
 def _item(item: ClaimItem) -> list[str]:
     return [
         _name(item.programme), item.payee or "—", yuan(item.filed_fen), _or_dash(item.locked_fen),
-        yuan((item.locked_fen or ZERO) - what_is_left(item)),
+        yuan((item.locked_fen or ZERO) - left_to_approve(item)),
         _or_dash(None if item.approved_fen is None else granted(item)),
     ]  # fmt: skip
 

@@ -46,6 +46,19 @@ class Basis:
         return self.kept or scenario_of(self.facts, self.settings, name=self.name)
 
 
+def hold_platform(session: Session, platform_id: int) -> None:
+    """Until the transaction ends, nobody else files or locks a claim of this platform."""
+    session.execute(select(Platform.id).where(Platform.id == platform_id).with_for_update())
+
+
+def year_of(session: Session, claim_id: int) -> int:
+    """The year of a claim, which never changes. Errors: ``NotFound``."""
+    year = session.scalar(select(Claim.year).where(Claim.id == claim_id))
+    if year is None:
+        raise NotFound("没有这份申报。")
+    return year
+
+
 def claim_for_change(session: Session, claim_id: int) -> Claim:
     """The claim, with its row held until the transaction ends. Errors: ``NotFound``."""
     claim = session.scalar(select(Claim).where(Claim.id == claim_id).with_for_update())
@@ -89,12 +102,17 @@ def summary_of(basis: Basis) -> Basis:
     return basis if by_cash(basis.settings) else replace(basis, facts=summed(basis.facts), kept=None)
 
 
-def _unpacked(scenario: bytes) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(zlib.decompress(scenario))
-    return told
+def _unpacked(kept: bytes) -> dict[str, Any]:
+    scenario: dict[str, Any] = json.loads(zlib.decompress(kept))["scenarios"][0]
+    return scenario
+
+
+def file_of(scenario: dict[str, Any]) -> bytes:
+    """A scenario as the file that is handed on. The same scenario gives the same bytes."""
+    return json.dumps({"format": 1, "scenarios": [scenario]}, ensure_ascii=False, indent=1).encode()
 
 
 def packed(scenario: dict[str, Any]) -> tuple[bytes, str]:
-    """A scenario as it is kept, and the SHA-256 of its text."""
-    text = json.dumps(scenario, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return zlib.compress(text), hashlib.sha256(text).hexdigest()
+    """The file of a scenario as it is kept, and its SHA-256."""
+    content = file_of(scenario)
+    return zlib.compress(content), hashlib.sha256(content).hexdigest()

@@ -13,7 +13,7 @@ from app.kernel.errors import NotFound
 from app.kernel.money import ZERO, Money, total
 from billing.answering import POLICY
 from billing.claims.adjusting import granted
-from billing.claims.budgeting import what_is_left
+from billing.claims.budgeting import left_to_approve
 from billing.claims.settling import BEARERS, due_from, paid_by
 from billing.models import Claim, ClaimItem
 from billing.rules.policy import Bearer
@@ -49,7 +49,7 @@ class ClaimView:
 
     @property
     def deducted(self) -> Money:
-        return total([(one.locked_fen or ZERO) - what_is_left(one) for one in self.claim.items])
+        return total([(one.locked_fen or ZERO) - left_to_approve(one) for one in self.claim.items])
 
     @property
     def approved(self) -> Money | None:

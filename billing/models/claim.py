@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.models import Platform
@@ -69,7 +68,7 @@ class ClaimItem(Model):
 
 
 class ClaimRecord(Model):
-    """What a claim was locked with: the facts as a compressed scenario, and what followed from them. Append-only.
+    """What a claim was locked with: the facts as the compressed file of a scenario. Append-only.
 
     ``summary`` is the same with lines that are judged alike added up.
     """
@@ -83,7 +82,6 @@ class ClaimRecord(Model):
     scenario: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     summary: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     digest: Mapped[str] = mapped_column(SHORT)
-    result: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
     claim: Mapped[Claim] = relationship(back_populates="record")
 
 

@@ -20,6 +20,11 @@ class ClaimState(StrEnum):
     PAID = "paid"
     ADJUSTED = "adjusted"
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is neither returned nor withdrawn."""
+        return self not in (ClaimState.RETURNED, ClaimState.WITHDRAWN)
+
 
 MOVES: dict[ClaimState, frozenset[ClaimState]] = {
     ClaimState.FILED: frozenset({ClaimState.RETURNED, ClaimState.WITHDRAWN, ClaimState.LOCKED}),
@@ -27,7 +32,7 @@ MOVES: dict[ClaimState, frozenset[ClaimState]] = {
     ClaimState.WITHDRAWN: frozenset({ClaimState.FILED}),
     ClaimState.LOCKED: frozenset({ClaimState.APPROVED}),
     ClaimState.APPROVED: frozenset({ClaimState.PAID, ClaimState.ADJUSTED}),
-    ClaimState.PAID: frozenset({ClaimState.ADJUSTED}),
+    ClaimState.PAID: frozenset({ClaimState.APPROVED, ClaimState.ADJUSTED}),
     ClaimState.ADJUSTED: frozenset(),
 }
 FROZEN = frozenset({ClaimState.LOCKED, ClaimState.APPROVED, ClaimState.PAID, ClaimState.ADJUSTED})
@@ -38,14 +43,6 @@ def insist_on_move(now: ClaimState, then: ClaimState) -> None:
     """Errors: ``Conflict`` if a claim cannot go from ``now`` to ``then``."""
     if then not in MOVES[now]:
         raise Conflict("申报的状态已经变化，现在不能这样办理。请刷新页面。", now=now.value, then=then.value)
-
-
-def left_of(amount: Money, deductions: Sequence[Money]) -> Money:
-    """What deductions leave. Errors: ``Conflict`` if they take more than there is."""
-    left = amount - total(list(deductions))
-    if left < ZERO:
-        raise Conflict("核减合计不能超过核定前的金额 %(amount)s。", amount=str(amount))
-    return left
 
 
 def shortfall_shares(amounts: Sequence[Money], budget: Money) -> list[Money]:

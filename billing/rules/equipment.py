@@ -69,8 +69,13 @@ class EquipmentCase:
         """Every year with a claim, ascending. O(assets × grants of others)."""
         used = ZERO
         found = []
-        for year, claims in sorted(self._claims().items()):
-            judged = self._judge(year, claims, used)
+        claims = self._claims()
+        decided = {one.year: one.amount for one in self.facts.decisions if one.programme == self.programme}
+        for year in sorted(claims.keys() | decided.keys()):
+            if year not in claims:  # what was bought has moved elsewhere since; what was granted for it has not
+                used += decided[year]
+                continue
+            judged = self._judge(year, claims[year], used)
             used += judged.granted
             found.append(judged)
         return found

@@ -177,7 +177,10 @@ class OperatingCase:
         return found
 
     def _replayed(self, judged: Iterable[OperatingYear], lowered: Mapping[int, Money]) -> dict[int, Money]:
-        """Payable per year had some years' revenue been lower, with the same years open to a grant."""
+        """Payable per year had some years' revenue been lower, with the same years open to a grant.
+
+        Nothing that was decided is looked at: what one year loses, another would have gained.
+        """
         used: dict[str, Money] = defaultdict(lambda: ZERO)
         payable: dict[int, Money] = {}
         carried = ZERO
@@ -186,8 +189,8 @@ class OperatingCase:
             carried = self._carried_out(revenue)
             cap = Money.of(self.policy.value("P2.cap", on=date(result.year, 12, 31)))
             again = replace(result, revenue=revenue, raw=self._raw(revenue), cap_left=cap - used[result.holder])
-            payable[result.year] = min(again.payable, again.granted)
-            used[result.holder] += again.granted
+            payable[result.year] = again.payable
+            used[result.holder] += again.payable
         return payable
 
     def _excess(self, result: OperatingYear) -> Money:
@@ -197,7 +200,7 @@ class OperatingCase:
             return ZERO
         revenue = replace(result.revenue, carried_in=result.revenue.carried_in + late)
         again = replace(result, revenue=revenue, raw=self._raw(revenue))
-        return max(ZERO, min(result.payable, result.granted) - again.payable)
+        return max(ZERO, result.payable - again.payable)
 
 
 def _origin(note: Entry) -> int:

@@ -84,7 +84,7 @@ def _grant(one: Entitlement, facts: Facts, settings: Settings, policy: Policy) -
             one.year, one.programme, Shares(), one.payee, NoGrant.NOT_CERTIFIED,
             estimate=one.payable, clawback=split(one.decided or ZERO),
         )  # fmt: skip
-    back = split(one.clawback + one.overpaid)
+    back = split(min(one.granted, one.clawback + one.overpaid))
     return Grant(one.year, one.programme, split(one.payable), one.payee, one.reason, clawback=back)
 
 

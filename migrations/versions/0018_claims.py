@@ -60,7 +60,6 @@ CREATE TABLE claim_record (
     scenario BYTEA NOT NULL,
     summary BYTEA NOT NULL,
     digest VARCHAR(80) NOT NULL,
-    result JSONB NOT NULL,
     CONSTRAINT pk_claim_record PRIMARY KEY (claim_id),
     CONSTRAINT fk_claim_record_claim_id FOREIGN KEY(claim_id) REFERENCES claim (id),
     CONSTRAINT fk_claim_record_locked_by FOREIGN KEY(locked_by) REFERENCES person (id)
@@ -173,7 +172,7 @@ CREATE FUNCTION claim_item_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.locked_fen IS NOT NULL AND (
         TG_OP = 'DELETE' OR NEW.locked_fen IS DISTINCT FROM OLD.locked_fen OR NEW.claim_id <> OLD.claim_id
-        OR NEW.programme <> OLD.programme OR NEW.filed_fen <> OLD.filed_fen
+        OR NEW.programme <> OLD.programme OR NEW.filed_fen <> OLD.filed_fen OR NEW.payee <> OLD.payee
         OR (OLD.approved_fen IS NOT NULL AND (NEW.approved_fen, NEW.upper_fen, NEW.own_fen)
             IS DISTINCT FROM (OLD.approved_fen, OLD.upper_fen, OLD.own_fen))
     ) THEN
@@ -186,13 +185,30 @@ CREATE TRIGGER claim_item_stays BEFORE UPDATE OR DELETE ON claim_item FOR EACH R
 
 CREATE FUNCTION decided_deductions_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM claim_item WHERE id = coalesce(NEW.claim_item_id, OLD.claim_item_id)
+    IF EXISTS (SELECT FROM claim_item WHERE id IN (NEW.claim_item_id, OLD.claim_item_id)
                AND approved_fen IS NOT NULL) THEN
         RAISE EXCEPTION 'the claim of item % is decided', coalesce(NEW.claim_item_id, OLD.claim_item_id)
             USING ERRCODE = 'check_violation', CONSTRAINT = 'decided_deductions_stay';
     END IF;
     RETURN coalesce(NEW, OLD);
 END $$;
+CREATE FUNCTION adjusted_within_the_lock() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    item claim_item%ROWTYPE;
+    granted bigint;
+BEGIN
+    SELECT * INTO STRICT item FROM claim_item WHERE id = NEW.claim_item_id FOR UPDATE;
+    SELECT item.approved_fen + coalesce(sum(amount_fen), 0) + NEW.amount_fen INTO granted
+        FROM claim_adjustment WHERE claim_item_id = NEW.claim_item_id;
+    IF granted IS NULL OR granted NOT BETWEEN 0 AND item.locked_fen THEN
+        RAISE EXCEPTION 'item % would be granted % of %', item.id, granted, item.locked_fen
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'adjusted_within_the_lock';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER adjusted_within_the_lock BEFORE INSERT ON claim_adjustment
+    FOR EACH ROW EXECUTE FUNCTION adjusted_within_the_lock();
+
 CREATE TRIGGER decided_deductions_stay BEFORE INSERT OR UPDATE OR DELETE ON claim_deduction
     FOR EACH ROW EXECUTE FUNCTION decided_deductions_stay();
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
@@ -10,11 +11,13 @@ from app.catalogue.models import Recognition, RecognitionLevel
 from app.identity.rules.permission import Role
 from app.kernel import clock
 from app.kernel.money import Money
+from billing.assets import record_asset
 from billing.claims.filing import file_claim
 from billing.claims.locking import lock_claim
 from billing.correcting import credit
-from billing.models import Claim, Evaluation, Invoice
+from billing.models import Asset, Claim, Evaluation, Invoice
 from billing.recognizing import recognize_revenue
+from billing.rules.asset_sheet import AssetRow
 from tests import makers
 from tests.integration.invoice_world import InvoiceWorld
 
@@ -58,6 +61,15 @@ class ClaimWorld(InvoiceWorld):
             )
         )
         self.session.flush()
+
+    def bought(self, no: str, cost: str, on: date) -> Asset:
+        """A purchase without tax and without fiscal money."""
+        row = AssetRow(
+            no=no, name="示例设备", kind="equipment", accepted_on=on, paid_on=on, cost=Money.of(cost),
+            cost_includes_tax=False, tax_rate=Decimal("0.13"), input_tax_creditable=True, fiscal=Money(0),
+            already_paid_under=None, document="示例合同",
+        )  # fmt: skip
+        return record_asset(self.session, self.platform.id, row, by=self.by, at=noon("2027-01-02"))
 
     def earned(self, *grosses: str, **line: object) -> Invoice:
         """An issued invoice whose revenue is counted."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -14,16 +15,18 @@ from app.kernel.errors import Conflict, InvalidInput, Refusal
 from app.kernel.money import ZERO, Money, total
 from billing.answering import answer as answer_policy
 from billing.assessing import facts_of, judge_platform
+from billing.assets import correct_asset, facts_of_asset
 from billing.claims.adjusting import accept_proposal, adjust, proposals_of
 from billing.claims.asking import answer, ask
 from billing.claims.budgeting import left_in_budget, set_budget, share_shortfall
 from billing.claims.deciding import approve_claim, deduct, withdraw_deduction
-from billing.claims.filing import return_claim, withdraw_claim
+from billing.claims.filing import file_claim, return_claim, withdraw_claim
 from billing.claims.locking import lock_claim
 from billing.claims.record import basis_of
 from billing.claims.settling import BEARERS, pay_out
 from billing.claims.statements import claim_view
 from billing.models import Claim, ClaimItem
+from billing.other_grants import record_other_grant, withdraw_other_grant
 from billing.rules.claim import ClaimState
 from billing.rules.scenario import scenario_facts
 from billing.statements import platform_year
@@ -238,7 +241,7 @@ def test_a_late_credit_note_outside_the_window_proposes_a_claim_back_and_only_on
     assert proposals_of(session, claim) == {}
     assert str(claim_view(session, claim.id).granted) == "270000.00"
     # What is taken back does not free the cap for a later year.
-    (decision,) = [one for one in facts_of(session, world.platform.id).decisions if one.year == YEAR]
+    (decision,) = [one for one in facts_of(session, world.platform.id).decisions if one.amount]
     assert str(decision.amount) == "300000.00"
 
 
@@ -309,6 +312,120 @@ def test_the_shares_of_a_short_budget_can_be_taken_again_and_then_fit(session, w
     # 30000 and 60000.01 of 90000.01, cut to 60000.01 in all: a third each.
     assert [str(claim_view(session, one.id).approved) for one in claims] == ["20000.00", "40000.01"]
     assert left_in_budget(session, YEAR) == ZERO
+
+
+def test_a_programme_that_waits_for_its_selection_is_not_locked_at_nothing(session):
+    world = ClaimWorld(session, selected=False)
+    world.earned("1060000")
+    world.bought("E-1", "1000000", date(2026, 5, 1))
+    claim = world.filed()
+    assert {one.programme: str(one.filed_fen) for one in claim.items} == {"P1": "300000.00", "P2": "300000.00"}
+    with pytest.raises(Conflict, match="P2 还不能支付：无运营绩效评估记录"):
+        lock_claim(session, claim.id, by=world.official, at=noon("2027-03-01"))
+    world.select()
+    lock_claim(session, claim.id, by=world.official, at=noon("2027-03-01"))
+    assert str(claim_view(session, claim.id).locked) == "600000.00"
+
+
+def test_an_earlier_year_is_not_locked_after_a_later_one(session, world):
+    world.bought("E-1", "1000000", date(2026, 5, 1))
+    world.bought("E-2", "1000000", date(2027, 5, 1))
+    first = world.filed()
+    later = file_claim(session, world.platform.id, 2027, by=world.by, at=noon("2028-02-01"))
+    lock_claim(session, later.id, by=world.official, at=noon("2028-03-01"))
+    with pytest.raises(Conflict, match="2027 年的申报已经锁定"):
+        lock_claim(session, first.id, by=world.official, at=noon("2028-03-02"))
+
+
+def test_what_was_judged_in_a_locked_year_does_not_move_to_another(session, world):
+    bought = world.bought("E-1", "1000000", date(2026, 5, 1))
+    claim = world.locked()
+    row = facts_of_asset(bought)
+    for moved in ({"accepted_on": date(2027, 5, 1)}, {"paid_on": date(2027, 5, 1)}, {"kind": "facility"}):
+        with pytest.raises(Conflict, match="2026 年的申报已锁定"):
+            correct_asset(session, bought.id, replace(row, **moved), reason="示例", by=world.by, at=APPROVED)
+    # The amount can be put right: what was granted too much is then proposed to be taken back.
+    correct_asset(session, bought.id, replace(row, cost=Money.of("900000")), reason="示例", by=world.by, at=APPROVED)
+    approved(world, claim)
+    assert proposals_of(session, claim) == {"P1": Money.of("30000")}
+
+
+def test_what_was_not_claimed_in_a_locked_year_is_granted_no_more(session, world):
+    world.earned("1060000")
+    world.locked()
+    world.bought("E-9", "1000000", date(2026, 6, 1))
+    decisions = {(one.year, one.programme): str(one.amount) for one in facts_of(session, world.platform.id).decisions}
+    assert decisions == {
+        (2026, "P1"): "0.00", (2026, "P2"): "300000.00", (2026, "P3"): "0.00", (2026, "P4"): "0.00",
+    }  # fmt: skip
+
+
+def test_a_mistaken_adjustment_that_is_put_right_uses_up_the_cap_once(session, world):
+    world.earned("1060000")
+    claim = world.locked()
+    approved(world, claim)
+    for amount in ("-300000", "300000"):
+        adjust(
+            session, claim.items[0].id, Money.of(amount), reason="示例", document="示例号", by=world.official,
+            at=noon("2027-06-01"),
+        )  # fmt: skip
+    (decision,) = [one for one in facts_of(session, world.platform.id).decisions if one.amount]
+    assert str(decision.amount) == "300000.00"
+
+
+def test_two_approvals_at_once_do_not_overrun_the_budget(app, session, world):
+    world.earned("106000")
+    other = ClaimWorld(session, second=True)
+    other.earned("106000")
+    claims, official = [world.locked().id, other.locked().id], world.official
+    set_budget(session, YEAR, Money.of("50000"), document="示例预〔2027〕1号", by=official, at=APPROVED)
+    session.commit()
+    start, results = threading.Barrier(2), []
+
+    def decide(claim_id: int) -> None:
+        with app.app_context():
+            start.wait()
+            try:
+                in_transaction(lambda s: approve_claim(s, claim_id, document="示例号", by=official, at=APPROVED))
+                results.append("done")
+            except Conflict:
+                results.append("refused")
+
+    threads = [threading.Thread(target=decide, args=(one,)) for one in claims]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(results) == ["done", "refused"]
+
+
+def test_a_budget_that_was_raised_takes_its_shares_back(session, world):
+    world.earned("106000")
+    claim = world.locked()
+    told = {"by": world.official, "at": APPROVED}
+    set_budget(session, YEAR, Money.of("10000"), document="示例预〔2027〕1号", **told)
+    share_shortfall(session, YEAR, **told)
+    set_budget(session, YEAR, Money.of("30000"), document="示例预〔2027〕2号", **told)
+    assert share_shortfall(session, YEAR, **told) == []
+    assert str(approved(world, claim).items[0].approved_fen) == "30000.00"
+
+
+def test_grants_from_above_for_purchases_name_them(session, world):
+    world.bought("E-1", "1000000", date(2026, 5, 1))
+    told = {
+        "authority_level": "provincial", "programme_kind": "equipment", "year": 2026, "amount": Money.of("100000"),
+        "document": "示例上级〔2026〕1号", "by": world.by, "at": noon("2027-01-10"),
+    }  # fmt: skip
+    for wrong in (
+        {"timing": "ex_ante", "asset_nos": ["E-1"]}, {"timing": "ex_post", "asset_nos": []},
+        {"timing": "ex_post", "asset_nos": ["E-7"]}, {"timing": "ex_post", "asset_nos": ["E-1"], "amount": ZERO},
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            record_other_grant(session, world.platform.id, **{**told, **wrong})
+    made = record_other_grant(session, world.platform.id, **told, timing="ex_post", asset_nos=["E-1"])
+    assert str(world.filed().items[0].filed_fen) == "200000.00"
+    withdraw_other_grant(session, made.id, reason="示例", by=world.by, at=noon("2027-01-11"))
+    assert facts_of(session, world.platform.id).other_grants == ()
 
 
 @pytest.mark.parametrize(

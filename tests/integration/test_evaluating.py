@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import zlib
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,11 +17,12 @@ from app.booking.models import Reservation
 from app.booking.rating import rate
 from app.booking.rules.service import HandedFile
 from app.identity.rules.permission import Role
+from app.kernel.db import db, in_transaction
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.interval import Interval
 from billing.assessing import facts_of
 from billing.evaluating import conclude, concluded_years, correct, ranking, results_of
-from billing.evaluation_entries import decide, hand_in, latest_entries
+from billing.evaluation_entries import counts, decide, hand_in, latest_entries
 from billing.evaluation_schemes import set_terms, terms_of
 from billing.models import Evaluation
 from billing.policies.jinzhengban_2025_13_evaluation import INDICATORS
@@ -30,6 +32,7 @@ from tests.integration.evaluation_world import YEAR, build
 
 AT = datetime(2027, 1, 15, tzinfo=makers.UTC)
 PAPER = HandedFile("示例.pdf", "application/pdf", b"%PDF-1.7 sample")
+HANDED = {"reason": "示例", "file": PAPER, "at": AT}
 USUAL = {one.key: Term(one.weight, one.target) for one in INDICATORS}
 SOURCE = {"source": "示例通知〔2026〕1号", "reason": "示例", "at": AT}
 
@@ -48,8 +51,8 @@ def world(session):
 def settle(session, world, value="80"):
     """Hand in and confirm one manual indicator."""
     told = {"value": Decimal(value), "at": AT}
-    hand_in(session, world.ours, YEAR, "team", reason="示例", file=PAPER, by=world.staff, **told)
-    decide(session, world.ours, YEAR, "team", reason="", by=world.official, **told)
+    entry = hand_in(session, world.ours, YEAR, "team", reason="示例", file=PAPER, by=world.staff, **told)
+    decide(session, world.ours, YEAR, "team", entry_id=entry.id, reason="", by=world.official, **told)
 
 
 def concluded(session, world, **given):
@@ -62,20 +65,86 @@ def test_a_manual_indicator_counts_once_an_official_has_said_so(session, world):
         scored = results_of(session, [world.ours], YEAR)[world.ours].result.scored
         return next(one.score for one in scored if one.indicator.key == "team")
 
-    hand_in(session, world.ours, YEAR, "team", value=Decimal(80), reason="示例", file=PAPER, by=world.staff, at=AT)
+    def say(entry, value, reason=""):
+        return decide(
+            session, world.ours, YEAR, "team", entry_id=entry and entry.id, value=Decimal(value), reason=reason,
+            by=world.official, at=AT,
+        )  # fmt: skip
+
+    first = hand_in(session, world.ours, YEAR, "team", value=Decimal(80), **HANDED, by=world.staff)
     assert points() == 0
     assert results_of(session, [world.ours], YEAR)[world.ours].waiting == {"team"}
-    told = {"by": world.official, "at": AT}
     with pytest.raises(InvalidInput) as refused:
-        decide(session, world.ours, YEAR, "team", value=Decimal(60), reason=" ", **told)
+        say(first, 60, " ")
     assert refused.value.field == "reason"
-    assert decide(session, world.ours, YEAR, "team", value=Decimal(80), reason="", **told).kind == "confirmed"
-    assert points() == 80
-    assert decide(session, world.ours, YEAR, "team", value=Decimal("60.5"), reason="示例", **told).kind == "corrected"
-    assert points() == Decimal("60.5")
+    word = say(first, 80)
+    assert (word.kind, points()) == ("confirmed", 80)
+    with pytest.raises(Conflict):
+        say(word, 80, "示例")
+    word = say(word, "60.5", "示例")
+    assert (word.kind, points()) == ("corrected", Decimal("60.5"))
+    again = hand_in(session, world.ours, YEAR, "team", value=Decimal(90), **HANDED, by=world.staff)
+    assert points() == 0
+    assert results_of(session, [world.ours], YEAR)[world.ours].waiting == {"team"}
+    say(again, 90)
+    assert points() == 90
     with pytest.raises(IntegrityError):
         session.execute(text("UPDATE evaluation_entry SET value = 1"))
     session.rollback()
+
+
+def test_an_official_decides_only_on_the_entry_that_was_seen_and_never_on_an_own_one(session, world):
+    def say(entry_id, by=world.official, value=80, reason="示例"):
+        return decide(
+            session, world.ours, YEAR, "team", entry_id=entry_id, value=Decimal(value), reason=reason, by=by, at=AT
+        )
+
+    seen = hand_in(session, world.ours, YEAR, "team", value=Decimal(80), **HANDED, by=world.staff)
+    newer = hand_in(session, world.ours, YEAR, "team", value=Decimal(80), **HANDED, by=world.staff)
+    for entry_id in (seen.id, None):
+        with pytest.raises(Conflict, match="新的提交"):
+            say(entry_id)
+    for value in (80, 81):
+        with pytest.raises(Conflict, match="自己提交"):
+            say(newer.id, by=world.staff, value=value)
+    assert say(newer.id).kind == "confirmed"
+
+
+def test_of_a_new_hand_in_and_a_confirmation_at_once_what_was_not_seen_never_counts(app, session, world):
+    told = {"platform_id": world.ours, "year": YEAR, "indicator": "team", "value": Decimal(80), "at": AT}
+    given = HANDED | told
+    seen = hand_in(session, **given, by=world.staff).id
+    session.commit()
+    confirm = {"entry_id": seen, "reason": "", "by": world.official, **told}
+    gate, done = threading.Barrier(2), {}
+
+    def run(name, work):
+        with app.app_context():
+            gate.wait()
+            try:
+                done[name] = in_transaction(work).id
+            except Conflict as refusal:
+                done[name] = str(refusal)
+            finally:
+                db.session.remove()
+
+    by = world.staff
+    works = {"new": lambda own: hand_in(own, **given, by=by), "word": lambda own: decide(own, **confirm)}
+    threads = [threading.Thread(target=run, args=one) for one in works.items()]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    session.expire_all()
+    last = latest_entries(session, [world.ours], YEAR)[world.ours, "team"]
+    assert (last.id, counts(last)) == (done["new"], False)
+    assert "新的提交" in done["word"] if isinstance(done["word"], str) else seen < done["word"] < done["new"]
+
+
+def test_a_paper_is_called_what_it_is(session, world):
+    file = HandedFile("示例\u202efdp.hta\r\n\0", "text/html", PAPER.content)
+    entry = hand_in(session, world.ours, YEAR, "team", value=Decimal(80), **HANDED | {"file": file}, by=world.staff)
+    assert (entry.file_name, entry.media_type) == ("示例fdp.pdf", "application/pdf")
 
 
 @pytest.mark.parametrize(
@@ -125,9 +194,10 @@ def test_a_year_is_concluded_once_all_is_said_and_stays_as_it_was(session, world
 
     assert "权重" in refused(Conflict).sentence
     set_terms(session, YEAR, USUAL, by=world.official, **SOURCE)
-    hand_in(session, world.ours, YEAR, "team", value=Decimal(80), reason="示例", file=PAPER, by=world.staff, at=AT)
+    told = {"value": Decimal(80), "at": AT}
+    seen = hand_in(session, world.ours, YEAR, "team", reason="示例", file=PAPER, by=world.staff, **told)
     assert "等待确认" in refused(Conflict).sentence
-    decide(session, world.ours, YEAR, "team", value=Decimal(80), reason="", by=world.official, at=AT)
+    decide(session, world.ours, YEAR, "team", entry_id=seen.id, reason="", by=world.official, **told)
     assert refused(InvalidInput, document=" ").field == "document"
     with pytest.raises(InvalidInput):
         conclude(session, world.ours, 2028, selected=True, document="示例", by=world.official, at=AT)

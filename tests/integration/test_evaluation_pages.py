@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
 
 from app.booking.models import Feedback, Incident
+from app.booking.rules.service import MOST_FILE_BYTES
 from app.kernel import clock
 from billing.evaluation_schemes import set_terms
 from billing.models import Evaluation, EvaluationScheme
@@ -27,6 +30,50 @@ def weights(**changes):
     form = {f"{one.key}.weight": str(one.weight) for one in INDICATORS}
     form |= {f"{one.key}.target": str(one.target) for one in INDICATORS if one.scoring is not Scoring.MANUAL}
     return {**form, "source": "示例通知1号", "reason": "示例", **changes}
+
+
+def seen(page: str, indicator: str) -> dict[str, str]:
+    """The entry that a page asks to be decided on."""
+    found = re.search(rf'name="indicator" value="{indicator}"><input type="hidden" name="entry_id" value="(\d*)"', page)
+    assert found is not None
+    return {"entry_id": found[1]}
+
+
+def test_a_paper_handed_in_after_the_page_was_opened_is_not_confirmed(app, world):
+    official, operator = client_of(app, world, "official"), client_of(app, world, "operator")
+    here = f"/evaluation/{world.platform.code}/{world.year}"
+    page = official.get(here).text
+    paper = {"indicator": "team", "value": "80", "reason": "示例新材料", "file": (io.BytesIO(b"%PDF-2"), "x.pdf")}
+    assert operator.post(f"{here}/hand-in", data=paper).status_code == 302
+    told = {"indicator": "team", "value": "80", "reason": ""}
+    refused = official.post(f"{here}/decide", data=told | seen(page, "team"))
+    assert (refused.status_code, "请查看最新内容" in refused.text, "示例新材料" in refused.text) == (409, True, True)
+    assert official.post(f"{here}/decide", data=told | seen(refused.text, "team")).status_code == 302
+
+
+def test_a_paper_may_have_20_mb_and_any_name(app, world):
+    operator, here = client_of(app, world, "operator"), f"/evaluation/{world.platform.code}/{world.year}"
+    name = "filename*=UTF-8''%E7%A4%BA%E4%BE%8B%E2%80%AEfdp%0D%0A%00.hta"
+    content = b"%PDF-" + bytes(MOST_FILE_BYTES - 5)
+    told = {"value": "80", "indicator": "rules", "reason": "示例"}
+    assert operator.post(f"{here}/hand-in", **sent(told, name, content)).status_code == 302
+    file = re.findall(r'href="(/evaluation/papers/\d+)"', operator.get(here).text)
+    saved = [operator.get(one) for one in file]
+    named = [one for one in saved if quote("示例fdp.pdf") in one.headers["Content-Disposition"]]
+    assert [len(one.data) for one in named] == [MOST_FILE_BYTES]
+    assert operator.post(f"{here}/hand-in", **sent(told, name, content + bytes(2**20))).status_code == 413
+    # Other forms are not made for files.
+    assert operator.post("/incidents", **sent({}, name, content[: 5 * 2**20])).status_code == 413
+
+
+def sent(form: dict[str, str], name: str, content: bytes) -> dict[str, Any]:
+    """A form with a file as a program may write it, whatever the file is called."""
+    head = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in form.items()
+    )
+    head += f'--b\r\nContent-Disposition: form-data; name="file"; {name}\r\nContent-Type: text/html\r\n\r\n'
+    body = head.encode() + content + b"\r\n--b--\r\n"
+    return {"data": body, "content_type": "multipart/form-data; boundary=b"}
 
 
 def test_a_year_goes_from_weights_over_papers_to_a_result_that_the_subsidy_reads(app, session, world):
@@ -53,7 +100,7 @@ def test_a_year_goes_from_weights_over_papers_to_a_result_that_the_subsidy_reads
     saved = official.get(file[1])
     assert saved.headers["Content-Disposition"].startswith("attachment")
     for key, value in (("team", "80"), ("rules", "70")):
-        told = {"indicator": key, "value": value, "reason": "示例" if key == "rules" else ""}
+        told = {"indicator": key, "value": value, "reason": "示例" if key == "rules" else "", **seen(page, key)}
         assert official.post(f"{here}/decide", data=told).status_code == 302
     total = re.search(r"记录评价结果：([\d.]+) 分", official.get(here).text)
     assert total is not None

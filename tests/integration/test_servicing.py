@@ -217,6 +217,12 @@ def test_nothing_and_too_much_are_not_delivered(session, world):
     assert world.deliver(request, note="货已发出").state is RequestState.DELIVERED
 
 
+def test_a_result_is_kept_under_a_name_that_hides_nothing(world):
+    request = world.agreed()
+    world.deliver(request, HandedFile("示例\u202efdp\r\n\0.exe", "text/plain", b"x"))
+    assert [one.name for one in request.results] == ["示例fdp.exe"]
+
+
 def test_of_a_new_quote_and_an_acceptance_at_once_one_wins(app, session, world):
     request = world.ask()
     world.quote(request)

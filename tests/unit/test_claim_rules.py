@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.kernel.errors import Conflict
 from app.kernel.money import ZERO, Money, total
-from billing.rules.claim import DECIDED, FROZEN, MOVES, ClaimState, insist_on_move, left_of, shortfall_shares
+from billing.rules.claim import DECIDED, FROZEN, MOVES, ClaimState, insist_on_move, shortfall_shares
 
 AMOUNTS = st.lists(st.integers(0, 10**12).map(Money), max_size=30)
 
@@ -28,12 +28,6 @@ def test_a_shortfall_is_shared_in_proportion_to_a_fen(amounts, budget):
         for amount, share in zip(amounts, shortfall_shares(amounts, budget), strict=True):
             exact = Decimal(amount.fen) * (whole - budget).fen / whole.fen
             assert abs(share.fen - exact) < 1
-
-
-def test_deductions_cannot_take_more_than_there_is():
-    assert left_of(Money(100), [Money(60), Money(40)]) == ZERO
-    with pytest.raises(Conflict):
-        left_of(Money(100), [Money(60), Money(41)])
 
 
 def test_a_claim_that_is_frozen_never_goes_back_to_where_facts_change():

@@ -4,6 +4,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from openpyxl import load_workbook
 
 from app.kernel.money import Money
@@ -39,6 +40,12 @@ def test_excel_gets_numbers_and_the_facilitys_time():
     assert sheet["A3"].data_type == "s"
     assert Decimal(str(sheet["B3"].value)) == Decimal("-12.5")
     assert sheet["B2"].number_format == "#,##0.00"
+
+
+@pytest.mark.parametrize("text", ["https://example.com/a", "external:\\\\evil\\share\\a.xlsx", "mailto:a@example.com"])
+def test_text_like_an_address_is_no_link(text):
+    sheet = load_workbook(io.BytesIO(xlsx_table(COLUMNS[:1], [{"firm": text}]))).active
+    assert (sheet["A2"].value, sheet["A2"].hyperlink) == (text, None)
 
 
 def test_sample_rows_are_marked():

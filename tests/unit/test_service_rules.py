@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.booking.rules.service import AgreedLine, QuotedLine, insist_on_move, insist_on_quote, quote_total
+from app.booking.rules.service import (
+    NAME_LENGTH,
+    NOT_IN_NAMES,
+    AgreedLine,
+    QuotedLine,
+    file_name,
+    insist_on_move,
+    insist_on_quote,
+    quote_total,
+)
 from app.booking.rules.words import REQUEST_MOVES, QuoteUnit, RequestKind, RequestState
 from app.kernel.errors import Conflict
 from app.kernel.money import Money
@@ -62,3 +71,32 @@ def test_only_the_moves_that_are_written_down_are_made(state):
 def test_every_kind_of_work_has_a_category_and_every_unit_its_words():
     assert set(CATEGORIES) == set(RequestKind)
     assert set(UNITS) == set(QuoteUnit)
+
+
+@given(st.text(), st.sampled_from([None, ".pdf"]))
+def test_a_file_is_saved_under_one_plain_line_however_it_was_called(text, ending):
+    name = file_name(text, ending=ending)
+    assert name.isprintable()
+    assert not NOT_IN_NAMES & set(name)
+    assert 0 < len(name) <= NAME_LENGTH
+    assert name == name.strip(". ")
+    assert ending is None or name.endswith(ending)
+    assert file_name(name, ending=ending) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "ending", "name"),
+    [
+        ("示例报告 v1.2.docx", None, "示例报告 v1.2.docx"),
+        ("示例.PDF", ".pdf", "示例.pdf"),
+        ("x.hta", ".pdf", "x.pdf"),
+        ("x.pdf\u202efdp.hta", None, "x.pdffdp.hta"),
+        ("a\r\nSet-Cookie: b\0.pdf", None, "aSet-Cookie b.pdf"),
+        ("..\\..\\a/b.txt. ", None, "ab.txt"),
+        ("示" * 300 + ".docx", None, "示" * 75 + ".docx"),
+        ("\u2066.pdf", ".pdf", "pdf.pdf"),
+        ("\0", ".pdf", "文件.pdf"),
+    ],
+)
+def test_a_file_is_called_as_it_came_without_what_hides_or_turns(text, ending, name):
+    assert file_name(text, ending=ending) == name

@@ -12,7 +12,7 @@ from app.kernel.errors import InvalidInput
 from app.kernel.money import Money
 from billing.policies import POLICIES, policies_in_force, policy_by_number
 from billing.policies.jinzhengban_2025_13 import POLICY
-from billing.rules.facts import Operator, OtherGrant
+from billing.rules.facts import Decision, Operator, OtherGrant
 from billing.rules.grant import NoGrant
 from billing.rules.revenue import Exclusion
 from billing.rules.words import RevenueCategory
@@ -242,6 +242,19 @@ class TestCreditNotes:
         assert clawback(facts(*cut, covered, filings=locked)) == {}
         more = note("R-2", "2029-02-02", "I-2026", "-1000000.00")
         assert clawback(facts(*cut, covered, more, filings=locked)) == {2026: "300000.00"}
+
+    def test_what_was_decided_is_no_reason_to_take_back_what_the_cap_had_cut(self):
+        cut = [invoice(f"I-{y}", f"{y}-06-30", "4000000.00") for y in (2026, 2027, 2028)]
+        decided = tuple(
+            Decision(year, "P2", Money.of(amount))
+            for year, amount in ((2026, "1200000"), (2027, "1200000"), (2028, "600000"))
+        )
+        told = {
+            "filings": locks(y2026="2027-03-31", y2027="2028-03-31", y2028="2029-01-10"), "decisions": decided,
+        }  # fmt: skip
+        assert clawback(facts(*cut, note("R-1", "2030-02-01", "I-2026", "-1000000.00"), **told)) == {}
+        more = note("R-1", "2030-02-01", "I-2026", "-3000000.00")
+        assert clawback(facts(*cut, more, **told)) == {2026: "300000.00"}
 
     def test_a_note_in_the_year_of_its_invoice_lowers_that_year_even_after_a_lock(self):
         these = facts(

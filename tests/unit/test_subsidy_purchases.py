@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.kernel.money import ZERO, Money, total
-from billing.rules.facts import Application, Asset, Facts, OtherGrant, Recognition
+from billing.rules.facts import Application, Asset, Decision, Facts, OtherGrant, Recognition
 from billing.rules.grant import Grant, NoGrant
 from tests.unit.subsidy_makers import assessed, day, facts, invoice, platform
 
@@ -279,3 +279,8 @@ def test_a_purchase_that_costs_more_is_never_granted_less(made, more):
     dearer = [replace(one, cost=one.cost + Money(more)) for one in made]
     sums = [total([g.payable.amount for g in assessed(bought(*these)).grants]) for these in (made, dearer)]
     assert ZERO <= sums[0] <= sums[1]
+
+
+def test_what_was_granted_uses_up_the_cap_even_where_the_purchase_has_moved_to_another_year():
+    these = bought(asset("E-1", "20000000.00", "2027-05-01"), decisions=(Decision(2026, "P1", Money.of("4900000")),))
+    assert paid(these) == {("P1", 2027): "100000.00"}

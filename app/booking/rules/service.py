@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import PurePath
 
 from app.booking.rules.words import REQUEST_MOVES, ItemKind, QuoteUnit, RequestKind, RequestState
 from app.kernel.errors import Conflict, InvalidInput
@@ -13,6 +14,9 @@ from app.kernel.money import Money, total
 
 TITLE_LENGTH = 120
 MOST_FILE_BYTES = 20 * 1024 * 1024
+NAME_LENGTH = 80
+"""Of a file: as many Chinese characters as every file system takes."""
+NOT_IN_NAMES = frozenset('\\/:*?"<>|')
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,17 @@ class SignedRequest:
     signed_at: datetime
     quote_version: int
     lines: tuple[AgreedLine, ...]
+
+
+def file_name(given: str, *, ending: str | None = None) -> str:
+    """What a file is called when it is saved: one line that reads as it is spelt, without a folder.
+
+    ``ending`` takes the place of the one that came, where the content says what it is. Marks that hide text or turn
+    its direction are no printable characters.
+    """
+    kept = PurePath("".join(one for one in given if one.isprintable() and one not in NOT_IN_NAMES).strip(". "))
+    ending = (kept.suffix if ending is None else ending)[: NAME_LENGTH // 4]
+    return (kept.stem[: NAME_LENGTH - len(ending)].rstrip(". ") or "文件") + ending
 
 
 def insist_on_move(state: RequestState, wanted: RequestState) -> None:

@@ -23,6 +23,7 @@ from app.web.formats import money
 from app.web.forms import day_in, money_in
 from app.web.own_platforms import chosen_platform
 from app.web.pages.claims import claim_page, claims_page, new_page, visible
+from billing.answering import POLICY
 from billing.claims.adjusting import accept_proposal, adjust
 from billing.claims.asking import answer, ask
 from billing.claims.budgeting import set_budget, share_shortfall
@@ -53,7 +54,8 @@ def file() -> Page:
     try:
         claim_id = in_transaction(work)
     except Refusal as refusal:
-        return new_page(db.session.get_one(Platform, platform_id), year, refusal), status_of(refusal)
+        shown = max(year, POLICY.in_force_from.year)
+        return new_page(db.session.get_one(Platform, platform_id), shown, refusal), status_of(refusal)
     flash(gettext("已提交 %(year)s 年的补助申报。", year=year))
     return redirect(url_for("claims.claim", claim_id=claim_id))
 

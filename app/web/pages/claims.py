@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Literal
 
@@ -27,10 +26,10 @@ from app.web.paging import wanted_file
 from app.web.words import word_of
 from billing.answering import POLICY
 from billing.claims.adjusting import granted, proposals_of
-from billing.claims.budgeting import budget_of, left_in_budget, what_is_left
+from billing.claims.budgeting import budget_of, left_in_budget, left_to_approve
 from billing.claims.filing import claimable
 from billing.claims.printing import claim_pdf
-from billing.claims.record import basis_of
+from billing.claims.record import basis_of, file_of
 from billing.claims.settling import BEARERS
 from billing.claims.statements import ClaimView, claim_view, claims_of, history_of
 from billing.rules.claim import DECIDED, ClaimState
@@ -92,7 +91,9 @@ def claims_page(year: int | None, rows: list[ClaimView], refusal: Refusal | None
 def new() -> str:
     """What the year yields, before it is filed."""
     platform = chosen_platform(Permission.FILE_CLAIMS)
-    return new_page(platform, request.args.get("year", clock.local_date(clock.now()).year - 1, type=int))
+    this_year = clock.local_date(clock.now()).year
+    year = request.args.get("year", this_year - 1, type=int)
+    return new_page(platform, year if POLICY.in_force_from.year <= year <= this_year else this_year - 1)
 
 
 def new_page(platform: Platform, year: int, refusal: Refusal | None = None) -> str:
@@ -129,7 +130,7 @@ def claim_page(view: ClaimView, refusal: Refusal | None = None) -> str:
         view=view,
         claim=one,
         items=[
-            (item, programme_said(item.programme), what_is_left(item), granted(item), proposed.get(item.programme))
+            (item, programme_said(item.programme), left_to_approve(item), granted(item), proposed.get(item.programme))
             for item in one.items
         ],
         grants=[
@@ -153,11 +154,10 @@ def claim_page(view: ClaimView, refusal: Refusal | None = None) -> str:
 def facts(claim_id: int) -> Answer:
     """The facts that the claim rests on, as a file that ``flask subsidy simulate`` and the page of simulations read."""
     one = visible(claim_id, Permission.SEE_CLAIMS).claim
-    scenario = basis_of(db.session(), one.platform_id, one.year, lines=True).scenario()
-    text = json.dumps({"format": 1, "scenarios": [scenario]}, ensure_ascii=False, indent=1)
+    content = file_of(basis_of(db.session(), one.platform_id, one.year, lines=True).scenario())
     name = f"claim-{one.platform.code.lower()}-{one.year}.json"
     return Response(
-        text, mimetype="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        content, mimetype="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
 
 

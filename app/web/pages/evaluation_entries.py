@@ -15,18 +15,20 @@ from app.kernel import clock
 from app.kernel.db import db
 from app.kernel.errors import InvalidInput, NotFound
 from app.web.access import bounds, requires
+from app.web.handed_files import given_out, handed, make_room
 from app.web.pages.evaluation import deed
 from billing.evaluation_entries import decide, hand_in
 from billing.models import EvaluationEntry
 
 pages = Blueprint("evaluation_entries", __name__)
+make_room(pages, "give")
 
 
 @pages.post("/evaluation/<code>/<int:year>/hand-in")
 @requires(Permission.HAND_IN_EVALUATION)
 def give(code: str, year: int) -> Response | tuple[str, int]:
     by, form, sent = current_user.id, request.form, request.files.get("file")
-    file = HandedFile(sent.filename or "", sent.mimetype, sent.read()) if sent else HandedFile("", "", b"")
+    file = handed(sent) if sent else HandedFile("", "", b"")
     return deed(
         code, year, Permission.HAND_IN_EVALUATION,
         lambda session, platform_id: hand_in(
@@ -44,8 +46,8 @@ def settle(code: str, year: int) -> Response | tuple[str, int]:
     return deed(
         code, year, Permission.CONCLUDE_EVALUATION,
         lambda session, platform_id: decide(
-            session, platform_id, year, form.get("indicator", ""), value=_points(), reason=form.get("reason", ""),
-            by=by, at=clock.now(),
+            session, platform_id, year, form.get("indicator", ""), entry_id=form.get("entry_id", type=int),
+            value=_points(), reason=form.get("reason", ""), by=by, at=clock.now(),
         ),
         gettext("已记下主管部门的分值。"),
     )  # fmt: skip
@@ -54,15 +56,12 @@ def settle(code: str, year: int) -> Response | tuple[str, int]:
 @pages.get("/evaluation/papers/<int:paper_id>")
 @requires(Permission.SEE_EVALUATION)
 def paper(paper_id: int) -> Response:
-    """The file as it was handed in, to be saved, never shown in the browser."""
+    """The file as it was handed in."""
     entry = db.session.get(EvaluationEntry, paper_id)
-    if entry is None or entry.file_name is None:
+    if entry is None or entry.file_name is None or entry.content is None:
         raise NotFound("没有找到这一项，或您无权查看。")
     bounds(Permission.SEE_EVALUATION).insist(platform_id=entry.platform_id)
-    answer = Response(entry.content, mimetype="application/octet-stream")
-    answer.headers.set("Content-Disposition", "attachment", filename=entry.file_name)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return given_out(entry.file_name, entry.content)
 
 
 def _points() -> Decimal:

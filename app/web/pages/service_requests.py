@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -15,7 +14,6 @@ from werkzeug.wrappers import Response
 
 from app.booking.delivering import deliver, receive_items, schedule, send_back, sign_off
 from app.booking.models import ServiceRequest, ServiceResult
-from app.booking.rules.service import MOST_FILE_BYTES, HandedFile
 from app.booking.rules.words import REQUEST_MOVES, RequestState
 from app.booking.servicing import accept, decline, quote, submit, withdraw
 from app.catalogue.models import Equipment
@@ -28,10 +26,11 @@ from app.web.access import Bounds, acting_organization, bounds, requires
 from app.web.commissions import exported, form_facts, items_in, kind_in, quoted_lines_in, request_facts
 from app.web.errors import status_of
 from app.web.forms import day_in, interval_in
+from app.web.handed_files import given_out, handed, make_room
 from app.web.paging import page_of, wanted_file
 
 pages = Blueprint("service_requests", __name__)
-FORM_BYTES = 64 * 1024
+make_room(pages, "hand_over")
 SHOWN: dict[str, tuple[RequestState, ...]] = {
     "open": tuple(state for state in RequestState if REQUEST_MOVES[state]),
     "to_quote": (RequestState.SUBMITTED,),
@@ -41,13 +40,6 @@ SHOWN: dict[str, tuple[RequestState, ...]] = {
     "done": (RequestState.SIGNED_OFF,),
     "given_up": (RequestState.DECLINED, RequestState.WITHDRAWN),
 }
-
-
-@pages.url_value_preprocessor
-def allow_results(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Results may be large. Said before anything reads the form, the CSRF check included."""
-    if endpoint == "service_requests.hand_over":
-        request.max_content_length = MOST_FILE_BYTES + FORM_BYTES
 
 
 @pages.get("/service-requests")
@@ -208,9 +200,7 @@ def reserve_equipment(request_id: int) -> Response | tuple[str, int]:
 @requires(Permission.HANDLE_SERVICE)
 def hand_over(request_id: int) -> Response | tuple[str, int]:
     note = request.form.get("note", "").strip()[:2000]
-    files = [
-        HandedFile(one.filename, one.mimetype, one.read()) for one in request.files.getlist("files") if one.filename
-    ]
+    files = [handed(one) for one in request.files.getlist("files") if one.filename]
     return _do(
         request_id,
         Permission.HANDLE_SERVICE,
@@ -245,15 +235,12 @@ def sign(request_id: int) -> Response | tuple[str, int]:
 @pages.get("/service-requests/<int:request_id>/results/<int:result_id>")
 @requires(Permission.SEE_SERVICE)
 def result(request_id: int, result_id: int) -> Response:
-    """The file as it was handed over, never shown in the browser: it may be anything."""
+    """The file as it was handed over."""
     _visible(request_id, Permission.SEE_SERVICE)
     row = db.session.get(ServiceResult, result_id)
     if row is None or row.request_id != request_id:
         raise NotFound("没有找到这一项，或您无权查看。")
-    answer = Response(row.content, mimetype="application/octet-stream")
-    answer.headers.set("Content-Disposition", "attachment", filename=row.name)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return given_out(row.name, row.content)
 
 
 def _do(

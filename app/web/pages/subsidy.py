@@ -25,8 +25,9 @@ from app.web.pages.policy import plain_answer
 from app.web.paging import page_of_rows, wanted_file
 from app.web.river import evidence_path
 from app.web.words import word_of
-from billing.answering import POLICY, settings_if, settings_in_force
-from billing.assessing import by_cash, judging_facts
+from billing.answering import POLICY
+from billing.assessing import by_cash
+from billing.claims.record import Basis, basis_of
 from billing.claims.statements import claim_of_year
 from billing.models import Assessment
 from billing.revenue_lines import YearLines
@@ -154,19 +155,21 @@ def otherwise(code: str, year: int) -> str:
     """What each other reading of the policy would pay this platform for this year. Stores nothing."""
     platform, told = _year(code, year)
     payable = told.grant.payable.amount if told.grant else ZERO
-    settings = settings_in_force(db.session())
-    now, facts = settings.values, judging_facts(db.session(), platform.id, settings)
+    basis = told.basis
+    now = basis.settings.values
     changes: list[tuple[Setting, str, Money]] = []
     for setting in POLICY.settings:
         for key, other_answer in _alternatives(setting, now[setting.key]):
-            otherwise_read = settings_if(db.session(), setting.key, other_answer)
-            if by_cash(otherwise_read) != by_cash(settings):
-                judged = assess(judging_facts(db.session(), platform.id, otherwise_read), otherwise_read, POLICY)
-            else:
-                judged = assess(facts, otherwise_read, POLICY)
+            readings = POLICY.settings_with({**now, setting.key: other_answer})
+            facts = basis.facts if by_cash(readings) == by_cash(basis.settings) else _by_line(platform.id, year).facts
+            judged = assess(facts, readings, POLICY)
             other = next((g.payable.amount for g in judged.grants if (g.year, g.programme) == (year, "P2")), ZERO)
             changes.append((setting, key, other - payable))
     return render_template("subsidy_readings.html", platform=platform, year=year, payable=payable, changes=changes)
+
+
+def _by_line(platform_id: int, year: int) -> Basis:
+    return basis_of(db.session(), platform_id, year, lines=True)
 
 
 def latest_assessments(platform_ids: Sequence[int]) -> dict[int, Assessment]:

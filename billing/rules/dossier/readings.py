@@ -194,6 +194,7 @@ def _derive(
             raise DoesNotHold(name, f"session {number}", expected="told beside its charges", found="nothing")
         usage = by_start.get(moment(told["start"]))
         which = f"session {number} of meter {span['meter']}"
+        insist(name, f"session {number}, its meter", expected=span["meter"], found=told["meter"])
         if usage is None:
             raise DoesNotHold(name, which, expected=f"use from {told['start']} on", found=f"{len(inside)} readings")
         insist(name, f"{which}, readings", expected=told["readings"], found=usage.readings_count)

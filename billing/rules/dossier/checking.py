@@ -1,0 +1,53 @@
+"""One portion of a dossier, whole: from its readings to its charges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+from billing.rules.dossier.cases import price_case
+from billing.rules.dossier.once import Case, Portion
+from billing.rules.dossier.readings import prove_portion
+from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.pricing.reading import read_terms, terms_told
+
+
+def check_portion(
+    number: str, cases: Sequence[Mapping[str, Any]], readings: IO[bytes], seals: Mapping[int, tuple[int, str]]
+) -> Portion:
+    """What a portion tells, once all of it was found again. Errors: ``DoesNotHold``."""
+    cases_name, readings_name = f"cases/{number}.jsonl", f"readings/{number}.gz"
+    sessions = {one["id"]: one for case in cases for one in case["sessions"]}
+    proved = prove_portion(readings_name, readings, sessions, seals)
+    portion = Portion(proved.readings, proved.by_digest)
+    for case in cases:
+        which = _which(cases_name, case)
+        portion.cases.append((case["case"], which, case["sequence"]))
+        portion.belongs += [(one["id"], which) for one in case["sessions"]]
+        portion.charges += price_case(cases_name, case, proved)
+        terms = _terms(case)
+        portion.terms += [(one, terms) for one in sorted({charge["tariff"] for charge in case["charges"]})]
+    portion.uses = [
+        (session, sessions[session]["meter"], usage.when.start, usage.when.end)
+        for session, usage in proved.sessions.items()
+    ]
+    return portion
+
+
+def _which(name: str, case: Mapping[str, Any]) -> Case:
+    """Errors: ``DoesNotHold`` where it has neither a reservation nor a single run, or a session twice."""
+    ids = [one["id"] for one in case["sessions"]]
+    if len(set(ids)) < len(ids):
+        raise DoesNotHold(name, f"case {case['case']}, its sessions", expected="each once", found=ids)
+    if case["reservation"] is not None:
+        return "reservation", case["reservation"]
+    if len(ids) != 1:
+        raise DoesNotHold(name, f"case {case['case']}", expected="a reservation, or one session", found=ids)
+    return "session", ids[0]
+
+
+def _terms(case: Mapping[str, Any]) -> str:
+    """Its price as text, the same however it was written down."""
+    told = terms_told(read_terms(case["facts"]["tariff"], "tariff"))
+    return json.dumps(told, ensure_ascii=False, sort_keys=True, default=str)
