@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, request
 from werkzeug.datastructures import FileStorage
@@ -29,6 +30,6 @@ def handed(sent: FileStorage) -> HandedFile:
 def given_out(name: str, content: bytes) -> Response:
     """To be saved, never shown in the browser: it may be anything."""
     answer = Response(content, mimetype="application/octet-stream")
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer

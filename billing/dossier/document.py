@@ -20,7 +20,10 @@ PRESS = Press("claim.typ")
 PROGRAMMES = {"P1": "设备购置补助", "P2": "运行补助", "P3": "认定奖励", "P4": "新增设备设施补助"}
 BASES: dict[Basis, str] = {
     Basis.METERED: "电表计量，可逐条追溯到已封存的读数",
-    Basis.NOT_AGAIN: "电表计量，但读数迟到或当时适用较早的规则，未在此重算",
+    Basis.NOT_AGAIN: "称为电表计量，但读数迟到或当时适用较早的规则，未在此重算",
+    Basis.ADJUSTED: "在先前费用之上补计，先前费用只是陈述",
+    Basis.CORRECTED: "金额由人更正、减免或红冲后重新计费",
+    Basis.UNEXPLAINED: "与规则计价不符，原因不明",
     Basis.ACCEPTED: "由人认可迟到读数后的结果",
     Basis.ENTERED: "人工录入的使用",
     Basis.BOOKED: "按预约时间，无读数",
@@ -90,7 +93,7 @@ def _told(
             {"basis": BASES[basis], "lines": count, "amount": _yuan(tally.amounts[basis])}
             for basis, count in tally.lines.items()
         ],
-        "corrected": tally.corrected,
+        "corrected": tally.lines.get(Basis.CORRECTED, 0),
         "readings": f"{readings:,}",
     }
 

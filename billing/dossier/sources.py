@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+from billing.dossier.verify import rules_digest
+
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = (
-    "billing.policies",
-    "billing.rules.scenario",
-    "billing.rules.subsidy",
-    "billing.rules.dossier.cases",
-    "billing.rules.dossier.judgement",
-    "billing.rules.dossier.lines",
-    "billing.rules.dossier.readings",
-    "billing.rules.dossier.seals",
-)
+NEEDED = ("billing.policies", "billing.rules.dossier.checking", "billing.rules.dossier.following")
 
 
 def carried() -> dict[str, bytes]:
@@ -33,6 +27,12 @@ def carried() -> dict[str, bytes]:
         found[str(file)] = content
         waiting += [module.rpartition(".")[0], *_imports(content)]
     return dict(sorted(found.items()))
+
+
+@cache
+def digest_carried() -> str:
+    """What ``verify.py --rules`` compares."""
+    return rules_digest(carried())
 
 
 def _file(module: str) -> Path | None:

@@ -162,6 +162,7 @@ def _charge(charge: Charge) -> Json:
         "category": charge.category.value,
         "relation": charge.relation.value,
         "tariff": charge.tariff_id,
+        "again_of": charge.again_of_id,
         "priced_gross": None if priced is None else str(priced),
         "explanation_zh": charge.explanation_zh,
     }

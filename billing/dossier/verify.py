@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Verify the dossier of a claim, offline, with Python 3.11 or later and the library ``cryptography``.
 
-    python verify.py DOSSIER.zip [--key HEX] [--processes N]
+    python verify.py DOSSIER.zip --key HEX [--rules HEX] [--seal HEX] [--strict] [--processes N]
 
-``--key`` is the public key of the platform's operator software (64 hexadecimal digits), as you had it from somebody you
-trust; without it the dossier's own is used, and its fingerprint printed for you to compare. Take this file, too,
-from somebody you trust. What is not signed is neither read further nor run; nothing is ever unpacked to the disk.
+``--key`` is the public key of the platform's operator software (64 hexadecimal digits), ``--rules`` the SHA-256 of the
+published rules, ``--seal`` the hash of a seal that you noted earlier: each as you had it from somebody you trust.
+Take this file, too, from somebody you trust. Without ``--key`` nothing is run: anybody can sign with a key of his own.
+Nothing is ever unpacked to the disk.
 
-Ends with 0 where everything holds, 1 at the first thing that does not, 2 where the file cannot be read.
+Ends with 0 where everything holds, 1 at the first thing that does not (with ``--strict`` also where money rests on
+statements only), 2 where the file cannot be read, 3 where it is signed by its own key and no other was given.
 """
 
 from __future__ import annotations
@@ -25,21 +27,21 @@ import os
 import sys
 import time
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "pilotshare-dossier-1"
+FORMAT = "pilotshare-dossier-2"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 SOURCES = "sources/"
-MOST_MANIFEST, MOST_MEMBERS, MOST_SOURCE = 64 << 20, 200_000, 1 << 20
-LONGEST_LINE = 256 << 20
+MOST_MANIFEST, MOST_SIGNATURE, MOST_MEMBERS, MOST_SOURCE = 64 << 20, 4096, 200_000, 1 << 20
+LONGEST_LINE = 64 << 20
 PIECE = 1 << 20
 
 
@@ -55,13 +57,46 @@ def signed(key: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
+def read_json(name: str, content: bytes) -> Any:
+    """What it says. Errors: ``Wrong`` where a key is there twice: others would read the other one."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise Wrong(f"{name}: {key}\n  expected  once\n  found     more than once")
+        return found
+
+    return json.loads(content, object_pairs_hook=once)
+
+
 # --- the archive and its manifest ---------------------------------------------------------------------------------
+
+
+def insist_plain(path: str, archive: zipfile.ZipFile) -> None:
+    """Before anything is unpacked: nothing that grows without measure, and nothing before, behind or beside."""
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise Wrong(f"the archive: files\n  expected  at most {MOST_MEMBERS}\n  found     {len(members)}")
+    with Path(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 22))
+        ends = file.read()
+    begins = min((one.header_offset for one in members), default=0)
+    if begins or not ends.startswith(b"PK\5\6") or any(one.comment for one in members):
+        raise Wrong("the archive: its bytes\n  expected  members only\n  found     others before, or a comment")
+    sizes = {MANIFEST: MOST_MANIFEST, SIGNATURE: MOST_SIGNATURE}
+    for one in members:
+        if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or one.flag_bits & 1:
+            found = f"method {one.compress_type}, flags {one.flag_bits}"
+            raise Wrong(f"{one.filename}: how it is packed\n  expected  stored or deflated\n  found     {found}")
+        if one.file_size > sizes.get(one.filename, one.file_size):
+            raise Wrong(_too_large(one.filename, sizes[one.filename]))
 
 
 def manifest_of(archive: zipfile.ZipFile, trusted: bytes | None) -> tuple[dict[str, Any], bytes]:
     """The manifest, once it is signed, and the key that signed it."""
     told = _small(archive, MANIFEST, MOST_MANIFEST)
-    signature = json.loads(_small(archive, SIGNATURE, 4096))
+    signature = read_json(SIGNATURE, _small(archive, SIGNATURE, MOST_SIGNATURE))
     key = bytes.fromhex(signature["public_key"])
     if trusted is not None and key != trusted:
         raise Wrong(f"{SIGNATURE}: the key\n  expected  {trusted.hex()}\n  found     {key.hex()}")
@@ -69,7 +104,7 @@ def manifest_of(archive: zipfile.ZipFile, trusted: bytes | None) -> tuple[dict[s
         raise Wrong(
             f"{SIGNATURE}: the signature of {MANIFEST}\n  expected  one of key {key.hex()}\n  found     another"
         )
-    manifest = json.loads(told)
+    manifest = read_json(MANIFEST, told)
     if manifest.get("format") != FORMAT:
         raise Wrong(f"{MANIFEST}: format\n  expected  {FORMAT}\n  found     {manifest.get('format')}")
     return manifest, key
@@ -79,15 +114,17 @@ def _small(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     with archive.open(name) as source:
         found = source.read(most + 1)
     if len(found) > most:
-        raise Wrong(f"{name}: its size\n  expected  at most {most} bytes\n  found     more")
+        raise Wrong(_too_large(name, most))
     return found
+
+
+def _too_large(name: str, most: int) -> str:
+    return f"{name}: its size\n  expected  at most {most} bytes\n  found     more"
 
 
 def insist_listed(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> None:
     """The archive holds what the manifest lists, no more and no less, and nothing twice."""
     names = [one.filename for one in archive.infolist()]
-    if len(names) > MOST_MEMBERS:
-        raise Wrong(f"the archive: files\n  expected  at most {MOST_MEMBERS}\n  found     {len(names)}")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise Wrong(f"{twice[0]}: in the archive\n  expected  once\n  found     more than once")
     listed = {*manifest["files"], MANIFEST, SIGNATURE}
@@ -170,13 +207,22 @@ def sources_of(archive: zipfile.ZipFile, manifest: dict[str, Any]) -> dict[str, 
     return found
 
 
+def rules_digest(sources: dict[str, bytes]) -> str:
+    """One SHA-256 of all rules and policies: names and contents, in the order of the names."""
+    return sha256(
+        b"".join(name.encode() + b"\0" + sha256(one).digest() for name, one in sorted(sources.items()))
+    ).hexdigest()
+
+
 # --- what the rules check -----------------------------------------------------------------------------------------
 
 
 def json_lines(archive: zipfile.ZipFile, name: str) -> Iterator[dict[str, Any]]:
-    with archive.open(name) as source:
-        for line in io.BufferedReader(source, PIECE):  # type: ignore[type-var]
-            yield json.loads(line)
+    with archive.open(name) as source, io.BufferedReader(source, PIECE) as lines:  # type: ignore[type-var]
+        while line := lines.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise Wrong(_too_large(f"{name}: a line", LONGEST_LINE))
+            yield read_json(name, line)
 
 
 def _start(path: str, sources: dict[str, bytes], seals: dict[int, tuple[int, str]]) -> None:
@@ -192,51 +238,44 @@ _path = ""
 _seals: dict[int, tuple[int, str]] = {}
 
 
-def check_portion(number: str) -> tuple[Exception | None, int, int, int, list[tuple[int, Any]]]:
-    """One portion: readings to sessions to charges. Returns what was wrong, three counts, and the charges by id."""
-    from billing.rules.dossier.cases import price_case
-    from billing.rules.dossier.readings import prove_portion
+def check_portion(number: str) -> tuple[Exception | None, Any]:
+    """One portion: readings to sessions to charges. Returns what was wrong, or what it tells."""
+    from billing.rules.dossier.checking import check_portion
     from billing.rules.dossier.wrong import DoesNotHold
 
     cases_name, readings_name = f"cases/{number}.jsonl", f"readings/{number}.gz"
     try:
         with zipfile.ZipFile(_path) as archive:
             cases = list(json_lines(archive, cases_name))
-            sessions = {one["id"]: one for case in cases for one in case["sessions"]}
             with archive.open(readings_name) as packed, gzip.open(packed) as source:
-                proved = prove_portion(readings_name, io.BufferedReader(source, PIECE), sessions, _seals)
-            charges = [found for case in cases for found in price_case(cases_name, case, proved)]
-    except DoesNotHold as wrong:
-        return wrong, 0, 0, 0, []
-    except (ValueError, KeyError, TypeError, ArithmeticError, LookupError, EOFError, zlib.error, OSError) as error:
-        return Wrong(f"{readings_name} or {cases_name}: cannot be read\n  found     {error!r}"), 0, 0, 0, []
-    return None, proved.readings, proved.by_digest, len(proved.sessions), charges
+                return None, check_portion(number, cases, io.BufferedReader(source, PIECE), _seals)
+    except (DoesNotHold, Wrong) as wrong:
+        return wrong, None
+    except Exception as error:
+        return Wrong(f"{readings_name} or {cases_name}: cannot be read\n  found     {error!r}"), None
 
 
-def check_portions(
-    path: str, numbers: list[str], seals: dict[int, tuple[int, str]], processes: int, say: Say
-) -> tuple[dict[int, Any], dict[str, int]]:
+def check_portions(path: str, numbers: list[str], seals: dict[int, tuple[int, str]], processes: int, say: Say) -> Any:
     """All portions, several at once. The first that does not hold, in their order, is what is said."""
-    charged: dict[int, Any] = {}
-    counts = {"readings": 0, "by_digest": 0, "sessions": 0}
+    from billing.rules.dossier.once import Whole
+
+    whole = Whole()
     _start(path, Carried.sources, seals)
 
     def take(results: Iterable[Any]) -> None:
-        for place, (wrong, readings, by_digest, sessions, charges) in enumerate(results, start=1):
+        for place, (number, (wrong, portion)) in enumerate(zip(numbers, results, strict=True), start=1):
             if wrong is not None:
                 raise Wrong(str(wrong))
-            counts["readings"] += readings
-            counts["by_digest"] += by_digest
-            counts["sessions"] += sessions
-            charged.update(charges)
-            say.progress(place, len(numbers), f"{counts['readings']} readings")
+            whole.add(f"cases/{number}.jsonl", portion)
+            say.progress(place, len(numbers), f"{whole.readings} readings")
 
     if processes < 2 or len(numbers) < 2:
         take(map(check_portion, numbers))
     else:
         with multiprocessing.Pool(processes, _start, (path, Carried.sources, seals)) as pool:
             take(pool.imap(check_portion, numbers))
-    return charged, counts
+    whole.close()
+    return whole
 
 
 class Say:
@@ -256,13 +295,15 @@ class Say:
             print(f"\r  [{bar:<30}] {100 * done // total:3} %  {found}", end="\r", file=sys.stderr, flush=True)
 
 
-def verify(path: str, trusted: bytes | None, processes: int) -> None:
-    """Errors: ``Wrong`` for the first thing that does not hold."""
-    say = Say()
+def verify(asked: argparse.Namespace) -> int:
+    """The exit status. Errors: ``Wrong`` for the first thing that does not hold."""
+    path, say = asked.dossier, Say()
+    trusted = None if asked.key is None else bytes.fromhex(asked.key)
     with zipfile.ZipFile(path) as archive:
+        insist_plain(path, archive)
         manifest, key = manifest_of(archive, trusted)
         insist_listed(archive, manifest)
-        given = "the key that was given" if trusted is not None else "THE DOSSIER'S OWN KEY, compare its fingerprint"
+        given = "ITS OWN KEY, which anybody can make" if trusted is None else "the key that was given"
         say.held("signature of the manifest", f"{given}, fingerprint {fingerprint(key)}")
         total, done = sum(one["bytes"] for one in manifest["files"].values()), 0
 
@@ -273,78 +314,33 @@ def verify(path: str, trusted: bytes | None, processes: int) -> None:
 
         insist_hashes(path, manifest, told)
         say.held("files as signed", f"{len(manifest['files'])} files, {total} bytes")
+        if trusted is None:
+            print("\nNothing is verified: it is signed by its own key only. 只由它自己的密钥签名，未核对。")
+            print("Give the key that you trust with --key, and the rest is checked.")
+            return 3
         sources = sources_of(archive, manifest)
+        digest = rules_digest(sources)
+        if asked.rules is not None and asked.rules.lower() != digest:
+            raise Wrong(f"{SOURCES}: the rules\n  expected  {asked.rules}\n  found     {digest}")
         carry(sources)
-        digest = sha256(b"".join(name.encode() + b"\0" + sha256(one).digest() for name, one in sorted(sources.items())))
-        say.held("rules and policies carried", f"{len(sources)} files, together {digest.hexdigest()[:16]}")
-        _follow(archive, path, manifest, key, processes, say)
+        say.held("rules and policies carried", f"{len(sources)} files, together {digest}")
+        from billing.rules.dossier.following import Dossier, follow_dossier
 
-
-def _follow(
-    archive: zipfile.ZipFile, path: str, manifest: dict[str, Any], key: bytes, processes: int, say: Say
-) -> None:
-    from billing.policies import policy_by_number
-    from billing.rules.dossier.judgement import assessment_told, insist_same, policy_told
-    from billing.rules.dossier.lines import counted_of, follow
-    from billing.rules.dossier.seals import chained
-    from billing.rules.scenario import scenario_facts
-    from billing.rules.subsidy import assess
-
-    def told(name: str) -> Any:
-        with archive.open(name) as source:
-            return json.load(source)
-
-    claim = told("claim.json")
-    policy = policy_by_number(claim["policy"])
-    insist_same("policy.json", policy_told(policy), told("policy.json"))
-    say.held("policy", f"{policy.number}, {len(policy.values)} numbers, {len(policy.settings)} readings of it")
-    seals = chained("seals.jsonl", json_lines(archive, "seals.jsonl"), key=key, signed=signed)
-    say.held("seals", f"{len(seals)}, chained and signed")
-    numbers = [name[6:-6] for name in manifest["files"] if name.startswith("cases/")]
-    charged, counts = check_portions(path, numbers, seals, processes, say)
-    by_digest = f", {counts['by_digest']} of them by their message's digest only" if counts["by_digest"] else ""
-    say.held("raw messages → readings → seals", f"{counts['readings']} readings{by_digest}")
-    say.held("readings → sessions", f"{counts['sessions']} derived again")
-    say.held("sessions → charges", f"{len(charged)} priced again")
-    scenario = told("facts.json")
-    facts = scenario_facts(scenario)
-    assessment = assess(facts, policy.settings_with(scenario["settings"]), policy)
-    year = next((one for one in assessment.revenue_years if one.year == claim["year"]), None)
-    tally = follow("lines.jsonl", json_lines(archive, "lines.jsonl"), facts, charged, counted_of(year))
-    say.held("charges → invoice lines → facts", f"{sum(tally.lines.values())} lines count, {tally.others} others")
-    found = assessment_told(assessment)
-    insist_same("assessment.json", found, told("assessment.json"))
-    say.held("facts → assessment", f"{len(found['trace'])} steps")
-    grants = {one.removeprefix(f"{claim['year']} "): grant for one, grant in found["grants"].items()
-              if one.startswith(f"{claim['year']} ")}  # fmt: skip
-    insist_same("claim.json", grants, claim["grants"])
-    say.held("assessment → claim", f"{claim['platform']}, {claim['year']}")
-    _summary(claim, tally, counts)
-
-
-WORDS = {
-    "metered": "metered, down to sealed readings",
-    "not_again": "metered, but not derived again here (late readings, or an earlier rule)",
-    "accepted": "as a person accepted what late readings make of it",
-    "entered": "use entered by a person",
-    "booked": "by the reserved time, no readings",
-    "service": "commissioned work by its quote, no readings",
-    "fee": "fees for missed slots, no readings",
-    "credit": "credit notes",
-}
-
-
-def _summary(claim: dict[str, Any], tally: Any, counts: dict[str, int]) -> None:
-    print()
-    for programme, grant in claim["grants"].items():
-        amount = grant["payable"] if grant["estimate"] is None else f"{grant['estimate']} (estimate, nothing payable)"
-        print(f"{programme} {claim['year']}  {amount} yuan")
-    print(f"  rests on {sum(tally.lines.values())} lines and {counts['readings']} readings:")
-    for basis, lines in sorted(tally.lines.items()):
-        print(f"  {tally.amounts[basis]!s:>16} yuan  {lines:>7} lines  {WORDS[basis]}")
-    if tally.corrected:
-        print(f"  {tally.corrected} of them were corrected or reduced by a person")
+        dossier = Dossier(
+            manifest=manifest,
+            json=lambda name: read_json(name, archive.read(name)),
+            lines=lambda name: json_lines(archive, name),
+            portions=lambda numbers, seals: check_portions(path, numbers, seals, asked.processes, say),
+            held=say.held,
+        )
+        said, stated = follow_dossier(dossier, key=key, signed=signed, seal=asked.seal)
+    for line in said:
+        print(line)
+    if asked.strict and stated:
+        print("\ndoes not hold  --strict: money rests on statements only")
+        return 1
     print("\nEverything holds. 全部相符。")
+    return 0
 
 
 def fingerprint(key: bytes) -> str:
@@ -357,22 +353,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("dossier")
     parser.add_argument("--key", help="the public key that you trust, in hexadecimal")
+    parser.add_argument("--rules", help="the SHA-256 of the rules that you trust, in hexadecimal")
+    parser.add_argument("--seal", help="the hash of a seal that you noted, in hexadecimal")
+    parser.add_argument("--strict", action="store_true", help="status 1 where money rests on statements only")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    asked = parser.parse_args()
     try:
-        verify(asked.dossier, bytes.fromhex(asked.key) if asked.key else None, asked.processes)
-    except Wrong as wrong:
-        print(f"\ndoes not hold  {wrong}", flush=True)
-        return 1
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, EOFError) as error:
-        print(f"\ncannot be read  {error!r}", flush=True)
-        return 2
+        return verify(parser.parse_args())
     except Exception as error:
-        if type(error).__name__ != "DoesNotHold":
-            raise
-        print(f"\ndoes not hold  {error}", flush=True)
-        return 1
-    return 0
+        held = not isinstance(error, Wrong) and type(error).__name__ != "DoesNotHold"
+        print(f"\ncannot be read  {error!r}" if held else f"\ndoes not hold  {error}", flush=True)
+        return 2 if held else 1
 
 
 if __name__ == "__main__":

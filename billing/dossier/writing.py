@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,13 @@ from billing.dossier.told import cases_told, lines_told, readings_of_cases, sess
 from billing.models import Dossier
 from billing.policies import policy_by_number
 from billing.rules.dossier import cases, lines
+from billing.rules.dossier.credits import last_numbers
 from billing.rules.dossier.judgement import assessment_told, policy_told
 from billing.rules.dossier.portion import packed
 from billing.rules.dossier.readings import Proved
 from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.facts import Facts
+from billing.rules.revenue import RevenueYear
 from billing.rules.scenario import scenario_facts
 from billing.rules.subsidy import assess
 from devices.sealed import sealed_parts, seals_told
@@ -140,7 +143,7 @@ def _open(session: Session, platform_id: int, year: int, parts: Path) -> list[li
 def _claim(platform: Platform, year: int, basis: Basis, assessed: Json) -> Json:
     begins = f"{year} "
     return {
-        "platform": platform.name_zh,
+        "platform": basis.facts.platform.name,
         "platform_en": platform.name_en,
         "code": platform.code,
         "sample": platform.illustrative,
@@ -186,15 +189,24 @@ def _write_cases(session: Session, ids: list[int], parts: Path, number: int) -> 
 
 
 def _charged(case: Json, again: set[int]) -> list[list[Any]]:
-    """What its charges are found to be; if the rules of today price it otherwise, that is noted in the case."""
+    """What its charges are found to be. If the rules of today price it otherwise, the case says so.
+
+    What a person accepted of late readings belongs to the settlement that came on top, not to the one before it.
+    """
     proved = Proved(sessions=dict.fromkeys(again))  # type: ignore[arg-type]  # only whether they are there is asked
-    try:
-        found = list(cases.price_case("cases", case, proved))
-    except (DoesNotHold, Refusal, KeyError, TypeError, ValueError):
-        case["not_again"] = True
-        found = list(cases.price_case("cases", case, proved))
-    return [[number, asdict(one) | {"net": str(one.net), "tax": str(one.tax), "rate": str(one.rate)}]
-            for number, one in found]  # fmt: skip
+    accepted = case["accepted"]
+    for case["accepted"] in (accepted, []):
+        try:
+            return _plain(cases.price_case("cases", case, proved))
+        except (DoesNotHold, Refusal, KeyError, TypeError, ValueError):
+            continue
+    case["accepted"], case["not_again"] = accepted, True
+    return _plain(cases.price_case("cases", case, proved))
+
+
+def _plain(found: Iterable[tuple[int, cases.Charged]]) -> list[list[Any]]:
+    return [[number, {key: one if key == "case" or one is None else str(one) for key, one in asdict(charged).items()}]
+            for number, charged in found]  # fmt: skip
 
 
 def _close(
@@ -218,7 +230,7 @@ def _close(
     facts = scenario_facts(scenario)
     assessment = assess(facts, policy.settings_with(scenario["settings"]), policy)
     revenue = next((one for one in assessment.revenue_years if one.year == year), None)
-    tally = lines.follow("lines.jsonl", told(parts / "lines.jsonl"), facts, charged, lines.counted_of(revenue))
+    tally = _followed(parts, facts, charged, revenue, code=claim["code"])
     (parts / "claim.pdf").write_bytes(claim_pdf(claim, assessment, policy, tally, readings, at=at))
     name = f"{claim['code']}-{year}-{work.id}.zip"
     draft = house.folder / f"{name}.part"
@@ -242,6 +254,20 @@ def _close(
     return row
 
 
+def _followed(
+    parts: Path, facts: Facts, charged: Mapping[int, cases.Charged], revenue: RevenueYear | None, *, code: str
+) -> lines.Tally:
+    """Errors: ``Conflict`` naming what would not hold: such a dossier is not written."""
+    try:
+        last_numbers((one.no for one in facts.documents), code=code)
+        return lines.follow("lines.jsonl", told(parts / "lines.jsonl"), facts, charged, revenue)
+    except DoesNotHold as wrong:
+        raise Conflict(
+            "证据包没有生成：%(where)s 的 %(which)s 应为 %(expected)s，实为 %(found)s。请先更正记录，再重新生成。",
+            where=wrong.where, which=wrong.which, expected=wrong.expected, found=wrong.found,
+        ) from wrong  # fmt: skip
+
+
 def _pack(archive: Archive, parts: Path, numbers: Iterable[str], scenario: Json) -> None:
     own = ROOT / "billing" / "dossier"
     archive.add_file("README.txt", own / "README.txt")
@@ -262,15 +288,17 @@ def _pack(archive: Archive, parts: Path, numbers: Iterable[str], scenario: Json)
         archive.add_file(f"readings/{number}.gz", parts / f"readings-{number}.gz", packed=True)
 
 
-def _as_charged(told_: Json) -> cases.Charged:
+def _as_charged(one: Json) -> cases.Charged:
     return cases.Charged(
-        Money.of(told_["net"]),
-        Money.of(told_["tax"]),
-        Decimal(told_["rate"]),
-        told_["category"],
-        told_["relation"],
-        cases.Basis(told_["basis"]),
-        told_["corrected"],
+        Money.of(one["net"]),
+        Money.of(one["tax"]),
+        Decimal(one["rate"]),
+        one["category"],
+        one["relation"],
+        one["case"],
+        one["equipment"],
+        cases.Basis(one["basis"]),
+        None if one["served_on"] is None else date.fromisoformat(one["served_on"]),
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from app.catalogue.models import Platform
 from app.demo import seed_demo
 from app.identity.models import Person
+from billing.dossier.sources import digest_carried
 from devices.sealing import seal_readings
 from devices.verifying import public_key_of
 from tests.conftest import running_app
@@ -28,13 +29,13 @@ OTHER_KEY = bytes(32)
 READINGS, CASES = "readings/000001.gz", "cases/000001.jsonl"
 
 
-def by_stranger(dossier: Path, folder: Path, *, key: bytes | None = public_key_of(KEY)) -> tuple[int, str]:
+def by_stranger(dossier: Path, folder: Path, *more: str, key: bytes | None = public_key_of(KEY)) -> tuple[int, str]:
     """What the verifier says on a machine that has Python and ``cryptography`` and nothing of ours."""
     alone = folder / "alone"
     alone.mkdir(exist_ok=True)
     (alone / "verify.py").write_bytes(VERIFIER.read_bytes())
     asked = [] if key is None else ["--key", key.hex()]
-    command = [sys.executable, "-I", "verify.py", str(dossier), *asked]
+    command = [sys.executable, "-I", "verify.py", str(dossier), *asked, *more]
     run = subprocess.run(command, cwd=alone, capture_output=True, text=True, check=False)
     assert not run.stderr, run.stderr
     return run.returncode, run.stdout
@@ -68,8 +69,29 @@ def test_a_stranger_finds_the_subsidy_again_from_the_readings_up(made, tmp_path)
     assert "2037.74 yuan" in said
     assert "6792.48 yuan        9 lines  metered, down to sealed readings" in said
     assert "363 readings" in said
+    assert "proved down to sealed readings: 100.00 %" in said
+    assert "WARNING" not in said
+    assert by_stranger(made[0], tmp_path, "--strict")[0] == 0
+
+
+def test_without_a_key_that_is_trusted_nothing_is_verified(made, tmp_path):
     code, said = by_stranger(made[0], tmp_path, key=None)
-    assert (code, "compare its fingerprint" in said) == (0, True)
+    assert code == 3
+    assert "signed by its own key only" in said
+    assert "Everything holds" not in said
+    assert "yuan" not in said
+
+
+def test_the_rules_and_a_seal_can_be_named_by_who_verifies(made, members, tmp_path):
+    seal = json.loads(members["seals.jsonl"].splitlines()[-1])["hash"]
+    code, said = by_stranger(made[0], tmp_path, "--rules", digest_carried(), "--seal", seal)
+    assert code == 0, said
+    assert digest_carried() in said
+    assert seal in said
+    code, said = by_stranger(made[0], tmp_path, "--rules", "00" * 32)
+    assert (code, "sources/: the rules" in said, "policy:" in said) == (1, True, False), said
+    code, said = by_stranger(made[0], tmp_path, "--seal", "00" * 32)
+    assert (code, "the seal that was given" in said) == (1, True), said
 
 
 def test_the_claim_can_be_read_and_its_tables_opened(members):

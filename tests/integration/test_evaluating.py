@@ -271,8 +271,8 @@ def _lock_claim(session, world):
     )
     session.execute(
         text(
-            "INSERT INTO claim_record (claim_id, locked_on, locked_at, locked_by, scenario, digest, result)"
-            " SELECT id, :on, :at, :by, :scenario, '', '{}' FROM claim"
+            "INSERT INTO claim_record (claim_id, locked_on, locked_at, locked_by, scenario, summary, digest)"
+            " SELECT id, :on, :at, :by, :scenario, :scenario, '' FROM claim"
         ),
         {"on": date(2027, 1, 10), "at": AT, "by": world.official, "scenario": zlib.compress(b"{}")},
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.grant import Grant, Step
-from billing.rules.policy import Policy, Setting
+from billing.rules.policy import Policy, Setting, Settings
 from billing.rules.revenue import RevenueYear
 from billing.rules.subsidy import Assessment
 
@@ -45,6 +45,11 @@ def assessment_told(assessment: Assessment) -> Json:
         "premises_m2": assessment.premises_m2,
         "trace": [_step_told(one) for one in assessment.trace],
     }
+
+
+def changed_settings(settings: Settings) -> Json:
+    """The answers that are not the policy's default."""
+    return {key: _plain(settings.values[key]) for key in sorted(settings.overridden)}
 
 
 def insist_same(where: str, expected: Any, found: Any, path: str = "") -> None:

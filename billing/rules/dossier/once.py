@@ -61,8 +61,9 @@ class Whole:
             if number in self.charged:
                 raise DoesNotHold(name, f"charge {number}", expected="once", found="more than once")
             self.charged[number] = charge
-        for number, *use in portion.uses:
-            if self._uses.setdefault(number, (use[0], use[1], use[2])) != tuple(use):
+        for number, meter, start, end in portion.uses:
+            use = meter, start, end
+            if self._uses.setdefault(number, use) != use:
                 raise DoesNotHold(name, f"session {number}", expected=_use(*self._uses[number]), found=_use(*use))
         for tariff, terms in portion.terms:
             if self.terms.setdefault(tariff, terms) != terms:

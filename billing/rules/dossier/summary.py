@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -23,10 +24,10 @@ WORDS: dict[Basis, str] = {
     Basis.FEE: "fees for missed slots, no readings",
     Basis.CREDIT: "credit notes",
 }
-STATED = """  stated by the house, proved by nothing in here: the terms of the tariffs, reserved times and use before it that a
+STATED = """  stated by the house, proved by nothing in here: the terms of the tariffs, reserved times and earlier use that a
   price looks at, which machine a meter hangs on and its profile, payments, purchases, recognitions, evaluations.
-  claim.pdf and tables.xlsx: signed, not verified; the amounts are those below. A credit note after the last document
-  of a year would not be seen: ask for the list of documents."""
+  claim.pdf and tables.xlsx: signed, not verified; the amounts are those below. A document after the last one of a
+  year would not be missed here: ask for the list of them."""
 
 
 def summary(
@@ -69,7 +70,5 @@ def _rests_on(tally: Tally, readings: int) -> Iterator[str]:
 
 def _price(text: str) -> str:
     """The rate as it stands in the terms, for a person to compare."""
-    import json
-
     told = json.loads(text)
     return f"{told.get('rate') or 'by steps'} yuan per {told.get('unit')}"

@@ -1,0 +1,67 @@
+"""A dossier from its policy to the claim, once its files are known to be the signed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from billing.policies import policy_by_number
+from billing.rules.dossier.claimed import insist_claim, year_of
+from billing.rules.dossier.credits import last_numbers
+from billing.rules.dossier.judgement import assessment_told, changed_settings, insist_same, policy_told
+from billing.rules.dossier.lines import follow
+from billing.rules.dossier.once import Whole
+from billing.rules.dossier.seals import Signed, chained
+from billing.rules.dossier.summary import summary
+from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.scenario import scenario_facts
+from billing.rules.subsidy import assess
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """How its members are read, how its portions are checked, and whom each check that holds is told."""
+
+    manifest: Mapping[str, Any]
+    json: Callable[[str], Any]
+    lines: Callable[[str], Iterable[Json]]
+    portions: Callable[[Sequence[str], Mapping[int, tuple[int, str]]], Whole]
+    held: Callable[[str, object], None]
+
+
+def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | None) -> tuple[list[str], bool]:
+    """What it shows, line by line, and whether money rests on statements only. Errors: ``DoesNotHold``."""
+    held = dossier.held
+    claim, scenario = dossier.json("claim.json"), dossier.json("facts.json")
+    year = year_of(claim)
+    policy = policy_by_number(claim["policy"])
+    insist_same("policy.json", policy_told(policy), dossier.json("policy.json"))
+    held("policy", f"{policy.number}, {len(policy.values)} numbers, {len(policy.settings)} readings of it")
+    chain = chained("seals.jsonl", dossier.lines("seals.jsonl"), key=key, signed=signed)
+    if seal is not None and seal.lower() not in chain.hashes:
+        raise DoesNotHold("seals.jsonl", "the seal that was given", expected=seal, found="none of this hash")
+    held("seals", f"{len(chain.seals)}, chained from the first and signed, the last is {chain.last}")
+    numbers = [name[6:-6] for name in dossier.manifest["files"] if name.startswith("cases/")]
+    whole = dossier.portions(numbers, chain.seals)
+    by_digest = f", {whole.by_digest} of them by their message's digest only" if whole.by_digest else ""
+    held("raw messages → readings → seals", f"{whole.readings} readings{by_digest}")
+    held("readings → sessions", f"{whole.sessions} derived again, none twice")
+    held("sessions → charges", f"{len(whole.charged)} told, none twice")
+    facts = scenario_facts(scenario)
+    settings = policy.settings_with(scenario["settings"])
+    assessment = assess(facts, settings, policy)
+    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
+    tally = follow("lines.jsonl", dossier.lines("lines.jsonl"), facts, whole.charged, revenue)
+    last = last_numbers((one.no for one in facts.documents), code=claim["code"])
+    held("charges → invoice lines → facts", f"{sum(tally.lines.values())} lines count, {tally.others} others")
+    assessed = assessment_told(assessment)
+    insist_same("assessment.json", assessed, dossier.json("assessment.json"))
+    held("facts → assessment", f"{len(assessed['trace'])} steps")
+    insist_claim(claim, scenario=scenario, facts=facts, assessed=assessed, manifest=dossier.manifest)
+    held("assessment → claim", f"{claim['platform']}, {year}")
+    changed = changed_settings(settings)
+    said = summary(claim, tally, readings=whole.readings, last=last, changed=changed, terms=whole.terms)
+    return list(said), bool(tally.stated)
