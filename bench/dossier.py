@@ -43,6 +43,7 @@ from devices.metering import meter_readings
 from devices.rules import merkle
 from devices.rules.topic import shard_of
 from devices.sealing import seal_readings
+from devices.verifying import public_key_of
 from tests import makers
 
 METERS, A_MESSAGE, QUIET = 20, 10, 12
@@ -217,7 +218,8 @@ def floors(dossier: Path) -> tuple[float, float, float]:
 
 
 def check(dossier: Path, processes: int) -> float:
-    command = [sys.executable, verify.__file__, str(dossier), "--processes", str(processes)]
+    key = public_key_of(KEY).hex()
+    command = [sys.executable, verify.__file__, str(dossier), "--key", key, "--processes", str(processes)]
     began = time.perf_counter()
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=dossier.parent)
     seconds = time.perf_counter() - began

@@ -15,7 +15,9 @@ from app.kernel import clock
 from app.kernel.db import transaction
 from app.kernel.errors import NotFound, Refusal
 from billing import subsidy_scenarios
+from billing.dossier.sources import digest_carried
 from billing.dossier.writing import ask_for, go_on, keep_as
+from devices.verifying import public_key_of
 
 subsidy = AppGroup("subsidy", help="补助测算 / Subsidy calculations.")
 
@@ -35,7 +37,7 @@ def simulate_command(file: Path, as_json: bool, compare: bool) -> None:
 @click.argument("year", type=int)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def dossier_command(code: str, year: int, file: Path) -> None:
-    """生成平台一年的证据包 / Write the dossier of platform CODE for YEAR to FILE.
+    """生成平台一年的证据包 / Write the dossier of platform CODE for YEAR to FILE, and say how to verify it.
 
     Exit status 2 where it is refused, with the reason.
     """
@@ -58,3 +60,4 @@ def dossier_command(code: str, year: int, file: Path) -> None:
     except Refusal as refusal:
         raise click.UsageError(str(refusal)) from refusal
     click.echo(f"{file} ({file.stat().st_size} bytes)")
+    click.echo(f"python verify.py {file} --key {public_key_of(house.key).hex()} --rules {digest_carried()}")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from app.kernel import clock
 from app.kernel.money import Money
 from billing.models import AcceptedRun, Charge, Invoice, InvoiceLine, SettledSession, UseSettlement
 from billing.rules.tax import taxed
@@ -163,6 +164,7 @@ def _charge(charge: Charge) -> Json:
         "relation": charge.relation.value,
         "tariff": charge.tariff_id,
         "again_of": charge.again_of_id,
+        "served_on": clock.local_date(charge.served_at).isoformat(),
         "priced_gross": None if priced is None else str(priced),
         "explanation_zh": charge.explanation_zh,
     }

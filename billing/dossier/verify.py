@@ -28,7 +28,7 @@ import sys
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +43,7 @@ SOURCES = "sources/"
 MOST_MANIFEST, MOST_SIGNATURE, MOST_MEMBERS, MOST_SOURCE = 64 << 20, 4096, 200_000, 1 << 20
 LONGEST_LINE = 64 << 20
 PIECE = 1 << 20
+Seals = Mapping[int, tuple[int, str]]
 
 
 class Wrong(Exception):
@@ -225,7 +226,7 @@ def json_lines(archive: zipfile.ZipFile, name: str) -> Iterator[dict[str, Any]]:
             yield read_json(name, line)
 
 
-def _start(path: str, sources: dict[str, bytes], seals: dict[int, tuple[int, str]]) -> None:
+def _start(path: str, sources: dict[str, bytes], seals: Seals) -> None:
     """What a process needs to check portions."""
     global _path, _seals
     _path, _seals = path, seals
@@ -235,7 +236,7 @@ def _start(path: str, sources: dict[str, bytes], seals: dict[int, tuple[int, str
 
 
 _path = ""
-_seals: dict[int, tuple[int, str]] = {}
+_seals: Seals = {}
 
 
 def check_portion(number: str) -> tuple[Exception | None, Any]:
@@ -255,7 +256,7 @@ def check_portion(number: str) -> tuple[Exception | None, Any]:
         return Wrong(f"{readings_name} or {cases_name}: cannot be read\n  found     {error!r}"), None
 
 
-def check_portions(path: str, numbers: list[str], seals: dict[int, tuple[int, str]], processes: int, say: Say) -> Any:
+def check_portions(path: str, numbers: Sequence[str], seals: Seals, processes: int, say: Say) -> Any:
     """All portions, several at once. The first that does not hold, in their order, is what is said."""
     from billing.rules.dossier.once import Whole
 

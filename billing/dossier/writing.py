@@ -10,7 +10,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from billing.claims.record import Basis, basis_of
 from billing.dossier.archive import Archive
 from billing.dossier.document import claim_pdf
 from billing.dossier.sources import ROOT, carried
-from billing.dossier.tables import tables_of, told, write_csv, write_xlsx
+from billing.dossier.tables import told, write_csv, write_xlsx
 from billing.dossier.told import cases_told, lines_told, readings_of_cases, sessions_of_cases, span_told
 from billing.models import Dossier
 from billing.policies import policy_by_number
@@ -37,6 +37,7 @@ from billing.rules.dossier.credits import last_numbers
 from billing.rules.dossier.judgement import assessment_told, policy_told
 from billing.rules.dossier.portion import packed
 from billing.rules.dossier.readings import Proved
+from billing.rules.dossier.tables import tables_of
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.facts import Facts
 from billing.rules.revenue import RevenueYear
@@ -108,10 +109,14 @@ def _portion(session: Session, work: LongWork, at: datetime, parts: Path, house:
         if done <= len(plan):
             _write_cases(session, plan[done - 1], parts, done)
         else:
-            row = _close(session, work, year, parts, house, len(plan), at)
+            row, tally = _close(session, work, year, parts, house, len(plan), at)
             work.progressed(done + 1)
-            work.finish(msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。"), at=at,
-                        lines=row.lines, readings=row.readings)  # fmt: skip
+            said = msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。")
+            unexplained = tally.lines.get(cases.Basis.UNEXPLAINED, 0)
+            if unexplained:
+                said = msgid("证据包已备好（%(lines)s 行，%(readings)s 条读数），"
+                             "但有 %(unexplained)s 行的金额与规则计价不符且原因不明，包内已注明。")  # fmt: skip
+            work.finish(said, at=at, lines=row.lines, readings=row.readings, unexplained=unexplained)
             return
     work.progressed(done + 1, total=len(plan) + 2)
     work.arguments = {**work.arguments, "portion": done + 1}
@@ -205,14 +210,17 @@ def _charged(case: Json, again: set[int]) -> list[list[Any]]:
 
 
 def _plain(found: Iterable[tuple[int, cases.Charged]]) -> list[list[Any]]:
-    return [[number, {key: one if key == "case" or one is None else str(one) for key, one in asdict(charged).items()}]
-            for number, charged in found]  # fmt: skip
+    names = [one.name for one in fields(cases.Charged)]
+    return [
+        [number, {name: getattr(charged, name) if name == "case" else str(getattr(charged, name)) for name in names}]
+        for number, charged in found
+    ]  # fmt: skip
 
 
 def _close(
     session: Session, work: LongWork, year: int, parts: Path, house: House, portions: int, at: datetime
-) -> Dossier:
-    """One file of all parts, signed."""
+) -> tuple[Dossier, lines.Tally]:
+    """One file of all parts, signed. That of before is removed."""
     numbers = [f"{one:06d}" for one in range(1, portions + 1)]
     claim = json.loads((parts / "claim.json").read_bytes())
     scenario = json.loads((parts / "facts.json").read_bytes())
@@ -238,6 +246,10 @@ def _close(
     with Archive(draft, at=at, key=house.key, about=about) as archive:
         _pack(archive, parts, numbers, scenario)
     draft.replace(house.folder / name)
+    for older in session.scalars(
+        select(Dossier.file).where(Dossier.platform_id == work.platform_id, Dossier.year == year)
+    ):
+        (house.folder / older).unlink(missing_ok=True)
     row = Dossier(
         platform_id=work.platform_id,
         year=year,
@@ -251,7 +263,7 @@ def _close(
     session.add(row)
     session.flush()
     shutil.rmtree(parts)
-    return row
+    return row, tally
 
 
 def _followed(
@@ -259,7 +271,7 @@ def _followed(
 ) -> lines.Tally:
     """Errors: ``Conflict`` naming what would not hold: such a dossier is not written."""
     try:
-        last_numbers((one.no for one in facts.documents), code=code)
+        last_numbers(facts.documents, code=code)
         return lines.follow("lines.jsonl", told(parts / "lines.jsonl"), facts, charged, revenue)
     except DoesNotHold as wrong:
         raise Conflict(
@@ -275,7 +287,8 @@ def _pack(archive: Archive, parts: Path, numbers: Iterable[str], scenario: Json)
     for name in ("claim.pdf", "claim.json", "facts.json", "assessment.json", "policy.json", "seals.jsonl",
                  "lines.jsonl"):  # fmt: skip
         archive.add_file(name, parts / name)
-    tables = tables_of(parts / "lines.jsonl", [parts / f"cases-{one}.jsonl" for one in numbers], scenario)
+    in_cases = [parts / f"cases-{one}.jsonl" for one in numbers]
+    tables = tables_of(lambda: told(parts / "lines.jsonl"), lambda: told(*in_cases), scenario)
     for table in tables:
         write_csv(table, parts / "table.csv")
         archive.add_file(f"tables/{table.name}.csv", parts / "table.csv")
@@ -298,7 +311,7 @@ def _as_charged(one: Json) -> cases.Charged:
         one["case"],
         one["equipment"],
         cases.Basis(one["basis"]),
-        None if one["served_on"] is None else date.fromisoformat(one["served_on"]),
+        date.fromisoformat(one["served_on"]),
     )
 
 

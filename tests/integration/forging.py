@@ -8,16 +8,24 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from billing.policies import policy_by_number
+from billing.rules.dossier.judgement import assessment_told
 from billing.rules.dossier.portion import Reader, packed
+from billing.rules.dossier.tables import csv_of, tables_of
+from billing.rules.scenario import scenario_facts
+from billing.rules.subsidy import assess
+from devices.rules.leaf import EPOCH, statement_of
 from devices.rules.sealed import Block, SealPart
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+READINGS, CASES = "readings/000001.gz", "cases/000001.jsonl"
 Members = dict[str, bytes]
 
 
@@ -47,12 +55,14 @@ def hashed_again(members: Members) -> Members:
 def signed_again(members: Members, key: bytes) -> Members:
     """With a manifest that fits, signed by this key."""
     fitting = hashed_again(members)
+    return {**fitting, **signed(fitting[MANIFEST], key)}
+
+
+def signed(manifest: bytes, key: bytes) -> Members:
+    """The signature of a manifest by this key."""
     signer = Ed25519PrivateKey.from_private_bytes(key)
-    signature = {
-        "public_key": signer.public_key().public_bytes_raw().hex(),
-        "signature": signer.sign(fitting[MANIFEST]).hex(),
-    }
-    return {**fitting, SIGNATURE: json.dumps(signature).encode()}
+    signature = {"public_key": signer.public_key().public_bytes_raw().hex(), "signature": signer.sign(manifest).hex()}
+    return {SIGNATURE: json.dumps(signature).encode()}
 
 
 def with_json(members: Members, name: str, change: Callable[[Any], object]) -> Members:
@@ -84,3 +94,51 @@ def with_block(members: Members, change: Callable[[Block], Block]) -> Members:
         return [first, replace(second, blocks=[change(second.blocks[0]), *second.blocks[1:]]), *rest]
 
     return with_parts(members, changed)
+
+
+def judged_again(members: Members) -> Members:
+    """With the assessment, the grants and the tables that follow from the facts, lines and cases as they are now."""
+    scenario, claim = json.loads(members["facts.json"]), json.loads(members["claim.json"])
+    policy = policy_by_number(claim["policy"])
+    assessed = assessment_told(assess(scenario_facts(scenario), policy.settings_with(scenario["settings"]), policy))
+    begins = f"{claim['year']} "
+    claim["grants"] = {
+        key.removeprefix(begins): one for key, one in assessed["grants"].items() if key.startswith(begins)
+    }  # fmt: skip
+    tables = tables_of(lambda: told_in(members, "lines.jsonl"), lambda: told_in(members, CASES), scenario)
+    return {
+        **members,
+        "assessment.json": json.dumps(assessed).encode(),
+        "claim.json": json.dumps(claim).encode(),
+        **{f"tables/{one.name}.csv": b"".join(csv_of(one)) for one in tables},
+    }
+
+
+def told_in(members: Members, name: str) -> list[Any]:
+    return [json.loads(line) for line in members[name].splitlines()]
+
+
+def with_spans(members: Members, change: Callable[[list[Any]], object]) -> Members:
+    """The spans of the first portion of readings, changed in place; its proofs stay."""
+    reader = Reader(READINGS, io.BytesIO(gzip.decompress(members[READINGS])))
+    parts, spans = list(reader.parts()), reader.spans
+    change(spans)
+    return {**members, READINGS: gzip.compress(b"".join(packed(spans, parts)))}
+
+
+def sealed_again(members: Members, change: Callable[[list[Any]], object], key: bytes) -> Members:
+    """The seals changed in place, and each signed again with this key."""
+    signer = Ed25519PrivateKey.from_private_bytes(key)
+
+    def sign(seals: list[Any]) -> None:
+        change(seals)
+        for seal in seals:
+            statement = statement_of(
+                previous_hash=bytes.fromhex(seal["previous_hash"]),
+                leaf_count=seal["leaf_count"],
+                root=bytes.fromhex(seal["root"]),
+                sealed_at=EPOCH + timedelta(microseconds=seal["sealed_us"]),
+            )
+            seal["signature"] = signer.sign(statement).hex()
+
+    return with_lines(members, "seals.jsonl", sign)

@@ -17,11 +17,12 @@ from sqlalchemy import select
 from app.catalogue.models import Platform
 from app.demo import seed_demo
 from app.identity.models import Person
+from billing.dossier import writing
 from billing.dossier.sources import digest_carried
 from devices.sealing import seal_readings
 from devices.verifying import public_key_of
 from tests.conftest import running_app
-from tests.integration import forging
+from tests.integration import forging, insider
 from tests.integration.dossier_world import KEY, YEAR_OVER, DossierWorld, written
 
 VERIFIER = Path(__file__).resolve().parents[2] / "billing" / "dossier" / "verify.py"
@@ -274,7 +275,7 @@ FORGERIES = [
     (a_batch_dropped, READINGS, ["session", "readings"]),
     (a_signature, "seals.jsonl", ["seal 2, its signature"]),
     (a_seal_dropped, "seals.jsonl", ["seal 3, the one before", "the seal that follows 1"]),
-    (two_seals_swapped, "seals.jsonl", ["seal 1, the one before"]),
+    (two_seals_swapped, "seals.jsonl", ["seal 2, the one before"]),
     (a_line, "lines.jsonl", ["line 4 (HX-DOSSIER-2026-000001, position 4), amount as in facts.json", "1060.00"]),
     (a_line_with_the_facts, "facts.json", ["line 4 (HX-DOSSIER-2026-000001, position 4), net as charged"]),
     (a_line_with_facts_and_charge, "cases/000001.jsonl", ["case 2, charge", "net"]),
@@ -283,7 +284,7 @@ FORGERIES = [
     (a_policy_number, "policy.json", ["policy.json: values › P2.rate from 2025-11-29 › value", "0.35", "0.30"]),
     (a_policy_number_in_the_rules, "policy.json", ["assessment.json: grants › 2026 P2 › payable", "2377.37"]),
     (a_reading_of_the_policy, "facts.json", ["assessment.json: settings › A03_revenue_tax", "gross"]),
-    (a_claimed_amount, "claim.json", ["claim.json: P2 › payable", "2037.74", "3000.00"]),
+    (a_claimed_amount, "claim.json", ["claim.json: grants › P2 › payable", "2037.74", "3000.00"]),
 ]
 
 
@@ -307,8 +308,70 @@ def test_another_key_is_named_with_and_without_the_right_one(members, tmp_path):
     forged = forging.written_to(tmp_path / "forged.zip", forging.signed_again(a_claimed_amount(members), OTHER_KEY))
     code, said = by_stranger(forged, tmp_path)
     assert (code, "manifest.sig: the key" in said) == (1, True), said
-    code, said = by_stranger(forged, tmp_path, key=None)  # the seals are still the house's
+    code, said = by_stranger(forged, tmp_path, key=None)
+    assert (code, "Everything holds" in said) == (3, False), said
+    other = public_key_of(OTHER_KEY)
+    code, said = by_stranger(forged, tmp_path, key=other)  # the seals are still the house's
     assert (code, "seal 1, its key" in said) == (1, True), said
+
+
+def judged_and_signed(forge, members) -> forging.Members:
+    return forging.signed_again(forging.judged_again(forge(members, KEY)), KEY)
+
+
+@pytest.mark.parametrize(("forge", "names"), insider.FOLLOWS_NOT, ids=[one.__name__ for one, _ in insider.FOLLOWS_NOT])
+def test_what_does_not_follow_is_named_though_who_has_the_key_made_it(members, tmp_path, forge, names):
+    forged = judged_and_signed(forge, members)
+    code, said = by_stranger(forging.written_to(tmp_path / "forged.zip", forged), tmp_path)
+    assert code == 1, said
+    for words in names:
+        assert words in said, said
+
+
+@pytest.mark.parametrize(
+    ("forge", "names"), insider.SAYS_OTHERWISE, ids=[one.__name__ for one, _ in insider.SAYS_OTHERWISE]
+)
+def test_what_people_read_is_what_was_verified(members, tmp_path, forge, names):
+    forged = forging.signed_again(forge(members, KEY), KEY)
+    code, said = by_stranger(forging.written_to(tmp_path / "forged.zip", forged), tmp_path)
+    assert code == 1, said
+    for words in names:
+        assert words in said, said
+
+
+@pytest.mark.parametrize(("forge", "names"), insider.ONLY_STATED, ids=[one.__name__ for one, _ in insider.ONLY_STATED])
+def test_what_is_only_stated_is_said_and_does_not_hold_strictly(members, tmp_path, forge, names):
+    file = forging.written_to(tmp_path / "forged.zip", judged_and_signed(forge, members))
+    code, said = by_stranger(file, tmp_path)
+    assert code == 0, said
+    for words in names:
+        assert words in said, said
+    assert by_stranger(file, tmp_path, "--strict")[0] == 1
+
+
+def test_what_is_odd_before_any_signature_is_refused_and_costs_nothing(made, members, tmp_path):
+    file = tmp_path / "odd.zip"
+    whole = made[0].read_bytes()
+    for content in (b"#!/bin/sh\n" + whole, whole[:-2] + b"\4\0P2 9", whole + b"P2 9"):
+        file.write_bytes(content)
+        code, said = by_stranger(file, tmp_path)
+        assert code in (1, 2), said
+        assert "holds  " not in said.replace("not hold  ", "")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as archive, archive.open("manifest.json", "w") as out:
+        out.write(bytes(32 << 20))
+    code, said = by_stranger(file, tmp_path)
+    assert (code, "manifest.json: how it is packed" in said) == (1, True), said
+    for signature in (
+        b"[]",
+        b"[" * 4000,
+        b'{"public_key": 5, "signature": 1}',
+        b'{"public_key": "zz", "signature": "1"}',
+    ):
+        code, said = by_stranger(forging.written_to(file, {**members, "manifest.sig": signature}), tmp_path)
+        assert (code, "cannot be read" in said) == (2, True), said
+    listed = forging.signed(b"[1]", KEY)
+    code, said = by_stranger(forging.written_to(file, {**members, "manifest.json": b"[1]", **listed}), tmp_path)
+    assert (code, "cannot be read" in said) == (2, True), said
 
 
 def test_hostile_files_are_refused_and_nothing_of_them_is_run_or_unpacked(members, tmp_path):
@@ -338,7 +401,23 @@ def test_hostile_files_are_refused_and_nothing_of_them_is_run_or_unpacked(member
     assert not (tmp_path / "outside.txt").exists()
 
 
-def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_path):
+def test_the_writer_says_of_a_case_that_its_charges_do_not_follow(members):
+    case = forging.told_in(members, forging.CASES)[0]
+    known = {one["id"] for one in case["sessions"]}
+    assert {charge["basis"] for _, charge in writing._charged(case, known)} == {"metered"}
+    late = case | {"accepted": [case["sessions"][0] | {"session": case["sessions"][0]["id"], "energy_mwh": 1}]}
+    assert {charge["basis"] for _, charge in writing._charged(late, known)} == {"metered"}  # accepted after it
+    assert late["accepted"] == []
+    again = case["charges"][0] | {"id": 7000, "position": 9, "again_of": case["charges"][0]["id"]}
+    anew = writing._charged(case | {"charges": [*case["charges"], again]}, known)
+    assert [charge["basis"] for _, charge in anew] == ["metered"] * len(case["charges"]) + ["corrected"]
+    case["charges"][0]["net"] = "1.00"
+    assert {charge["basis"] for _, charge in writing._charged(case, known)} == {"unexplained"}
+    assert case["not_again"]
+
+
+def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "MOST_CASES", 5)
     assert seed_demo(session, at=datetime(2026, 11, 25, 4, tzinfo=UTC))
     while seal_readings(session, at=YEAR_OVER, key=KEY):
         pass
@@ -352,3 +431,6 @@ def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_pat
     code, said = by_stranger(file, tmp_path)
     assert code == 0, said
     assert "metered, down to sealed readings" in said
+    assert "cases/000003.jsonl" in forging.members_of(file)
+    written(session, platform.id, tmp_path)
+    assert not file.exists()  # the new one takes its place

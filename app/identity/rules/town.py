@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 
 HOME_REGION = "晋江"
+PARKS = ("晋江经济开发区",)
+"""Offered while a name is typed; any other name is as good."""
 
 
 @dataclass(frozen=True, slots=True)

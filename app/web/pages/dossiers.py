@@ -15,12 +15,14 @@ from app.catalogue.models import Platform
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
-from app.kernel.errors import NotFound
+from app.kernel.errors import InvalidInput, NotFound
 from app.kernel.long_work import LongWork
 from app.kernel.secrets import key_for
 from app.web.access import bounds, requires
+from app.web.forms import CALENDAR
 from app.web.pages.long_work import RESULTS, WORDS
 from app.web.pages.platforms import platform_by
+from billing.dossier.sources import digest_carried
 from billing.dossier.verify import fingerprint
 from billing.dossier.writing import FOLDER, KIND, ask_for
 from billing.models import Dossier
@@ -58,6 +60,7 @@ def dossiers(code: str, year: int) -> str:
         under_way=under_way,
         key=key.hex(),
         fingerprint=fingerprint(key),
+        rules=digest_carried(),
     )
 
 
@@ -67,6 +70,8 @@ def write(code: str, year: int) -> Response:
     """Have the dossier written; the page of the work says how far it is."""
     platform = platform_by(code)
     bounds(Permission.SEE_SUBSIDY).insist(platform_id=platform.id)
+    if year not in CALENDAR:
+        raise InvalidInput("请选择年度。", field="year")
     platform_id, person_id = platform.id, current_user.id
     work_id = in_transaction(lambda session: ask_for(session, platform_id, year, by=person_id, at=clock.now()))
     return redirect(url_for("long_work.work", work_id=work_id))

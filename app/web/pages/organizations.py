@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.identity.models import Organization
 from app.identity.placing import place_organization
 from app.identity.rules.permission import Permission
-from app.identity.rules.town import HOME_REGION, towns_on
+from app.identity.rules.town import HOME_REGION, PARKS, towns_on
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
 from app.kernel.errors import Refusal
@@ -61,6 +61,7 @@ def _page(refusal: Refusal | None = None, refused_id: int = 0) -> str:
         page=page_of(db.session(), query, size=20),
         towns=towns_on(clock.local_date(clock.now())).names,
         home=HOME_REGION,
+        parks=PARKS,
         q=wanted,
         searches=limits.everything,
         told=request.form,

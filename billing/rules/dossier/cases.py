@@ -47,7 +47,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A charge that was found again. ``served_on`` is nothing where it is only stated."""
+    """A charge that was found again."""
 
     net: Money
     tax: Money
@@ -57,7 +57,7 @@ class Charged:
     case: int
     equipment: str
     basis: Basis
-    served_on: date | None = None
+    served_on: date
 
 
 def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[tuple[int, Charged]]:
@@ -70,18 +70,20 @@ def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[t
         yield from ((one["id"], _as_told(case, one, Basis.UNEXPLAINED)) for one in case["charges"])
         return
     facts = facts_of(case["facts"])
+    insist(name, f"{which}, its time zone", expected=clock.FACILITY_ZONE.key, found=facts.zone.key)
     _insist_runs(name, which, case, facts)
     outcome = price_use(facts)
     if not isinstance(outcome, Priced):
         raise DoesNotHold(name, which, expected="a price", found=outcome)
-    served_on = None
     if case["sequence"]:
         basis = Basis.ADJUSTED
         before = [(Decimal(rate), Money.of(net), Money.of(tax)) for rate, net, tax in case["before"]]
         lines = [(ChargeKind.ADJUSTMENT, one.amount, one.vat_rate) for one in differences(outcome.lines, before)]
     else:
         lines = [(LINE_KINDS[one.kind], one.amount, one.vat_rate) for one in outcome.lines]
-        served_on = _served_on(facts, outcome.billing_month)
+        for one in case["charges"]:
+            own, day = f"{which}, charge {one['id']}", _served_on(facts, outcome.billing_month)
+            insist(name, f"{own}, day of service", expected=day, found=date.fromisoformat(one["served_on"]))
         if basis is Basis.METERED and facts.terms.mode is not ChargeMode.USAGE:
             basis = Basis.BOOKED
     for charge in case["charges"]:
@@ -89,7 +91,7 @@ def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[t
         relation = CustomerRelation(charge["relation"])
         insist(name, f"{own}, class of its customer", expected=class_of(relation).value, found=facts.customer_class)
         if charge["again_of"] is not None:
-            yield charge["id"], _as_told(case, charge, Basis.CORRECTED, served_on)
+            yield charge["id"], _as_told(case, charge, Basis.CORRECTED)
             continue
         if not 0 < charge["position"] <= len(lines):
             raise DoesNotHold(name, own, expected=f"one of {len(lines)} lines", found=charge["position"])
@@ -98,18 +100,16 @@ def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[t
         insist(name, f"{own}, tax rate", expected=rate, found=Decimal(charge["rate"]))
         if charge["priced_gross"] is not None:
             insist(name, f"{own}, priced", expected=amount.gross, found=Money.of(charge["priced_gross"]))
-            yield charge["id"], _as_told(case, charge, Basis.CORRECTED, served_on)
+            yield charge["id"], _as_told(case, charge, Basis.CORRECTED)
             continue
         reserved = basis is Basis.METERED and kind in RESERVED
-        told = _as_told(case, charge, Basis.BOOKED if reserved else basis, served_on)
+        told = _as_told(case, charge, Basis.BOOKED if reserved else basis)
         insist(name, f"{own}, net", expected=amount.net, found=told.net)
         insist(name, f"{own}, tax", expected=amount.tax, found=told.tax)
         yield charge["id"], told
 
 
-def _as_told(
-    case: Mapping[str, Any], charge: Mapping[str, Any], basis: Basis, served_on: date | None = None
-) -> Charged:
+def _as_told(case: Mapping[str, Any], charge: Mapping[str, Any], basis: Basis) -> Charged:
     return Charged(
         Money.of(charge["net"]),
         Money.of(charge["tax"]),
@@ -119,7 +119,7 @@ def _as_told(
         case["case"],
         case["equipment"],
         basis,
-        served_on,
+        date.fromisoformat(charge["served_on"]),
     )
 
 

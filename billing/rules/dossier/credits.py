@@ -8,6 +8,7 @@ from typing import Any
 
 from app.kernel.money import ZERO, Money
 from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.facts import Document
 
 
 class Credits:
@@ -47,17 +48,18 @@ class Credits:
                 raise DoesNotHold(self._name, which, expected=expected, found=taken)
 
 
-def last_numbers(numbers: Iterable[str], *, code: str) -> list[str]:
+def last_numbers(documents: Iterable[Document], *, code: str) -> list[str]:
     """The last document of each year. Errors: ``DoesNotHold`` where one before it is missing.
 
-    Shape: numbers as ``CODE-2026-000012``, from 1 on in each year.
+    Shape: numbers as ``CODE-2026-000012``, from 1 on in each year of issue.
     """
     series: dict[str, dict[int, str]] = defaultdict(dict)
-    for one in numbers:
-        begins, _, number = one.rpartition("-")
-        if begins.rpartition("-")[0] != code.upper() or not (number.isascii() and number.isdecimal()):
-            raise DoesNotHold("facts.json", f"document {one}", expected=f"{code.upper()}-YEAR-NUMBER", found=one)
-        series[begins][int(number)] = one
+    for one in documents:
+        begins, _, number = one.no.rpartition("-")
+        own = f"{code.upper()}-{one.issued_on.year}"
+        if begins != own or not (number.isascii() and number.isdecimal()):
+            raise DoesNotHold("facts.json", f"document {one.no}", expected=f"{own}-NUMBER", found=one.no)
+        series[begins][int(number)] = one.no
     for begins, some in series.items():
         missing = next((number for number in range(1, max(some) + 1) if number not in some), None)
         if missing is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from billing.policies import policy_by_number
@@ -14,11 +15,16 @@ from billing.rules.dossier.lines import follow
 from billing.rules.dossier.once import Whole
 from billing.rules.dossier.seals import Signed, chained
 from billing.rules.dossier.summary import summary
-from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.dossier.tables import csv_of, tables_of
+from billing.rules.dossier.wrong import DoesNotHold, insist
 from billing.rules.scenario import scenario_facts
 from billing.rules.subsidy import assess
 
 Json = dict[str, Any]
+MEMBERS = frozenset({
+    "README.txt", "verify.py", "claim.pdf", "tables.xlsx", "claim.json", "facts.json", "assessment.json",
+    "policy.json", "seals.jsonl", "lines.jsonl",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     """What it shows, line by line, and whether money rests on statements only. Errors: ``DoesNotHold``."""
     held = dossier.held
     claim, scenario = dossier.json("claim.json"), dossier.json("facts.json")
+    _insist_known(dossier.manifest["files"])
     year = year_of(claim)
     policy = policy_by_number(claim["policy"])
     insist_same("policy.json", policy_told(policy), dossier.json("policy.json"))
@@ -55,13 +62,40 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     assessment = assess(facts, settings, policy)
     revenue = next((one for one in assessment.revenue_years if one.year == year), None)
     tally = follow("lines.jsonl", dossier.lines("lines.jsonl"), facts, whole.charged, revenue)
-    last = last_numbers((one.no for one in facts.documents), code=claim["code"])
+    last = last_numbers(facts.documents, code=claim["code"])
     held("charges → invoice lines → facts", f"{sum(tally.lines.values())} lines count, {tally.others} others")
     assessed = assessment_told(assessment)
     insist_same("assessment.json", assessed, dossier.json("assessment.json"))
     held("facts → assessment", f"{len(assessed['trace'])} steps")
     insist_claim(claim, scenario=scenario, facts=facts, assessed=assessed, manifest=dossier.manifest)
     held("assessment → claim", f"{claim['platform']}, {year}")
+    _insist_tables(dossier, numbers, scenario)
+    held("lines, cases and facts → tables/*.csv", "the same")
     changed = changed_settings(settings)
     said = summary(claim, tally, readings=whole.readings, last=last, changed=changed, terms=whole.terms)
     return list(said), bool(tally.stated)
+
+
+def _insist_known(names: Iterable[str]) -> None:
+    """Errors: ``DoesNotHold`` for a member that nothing here looks at: people might."""
+    for name in names:
+        folder = name.partition("/")[0]
+        if name not in MEMBERS and folder not in ("sources", "tables", "cases", "readings"):
+            raise DoesNotHold("manifest.json", name, expected="a member of a dossier", found="another")
+
+
+def _insist_tables(dossier: Dossier, numbers: Sequence[str], scenario: Json) -> None:
+    """Errors: ``DoesNotHold`` naming the table that says something else, or that is none."""
+
+    def cases() -> Iterator[Json]:
+        for number in numbers:
+            yield from dossier.lines(f"cases/{number}.jsonl")
+
+    files = dossier.manifest["files"]
+    tables = {f"tables/{one.name}.csv": one for one in tables_of(lambda: dossier.lines("lines.jsonl"), cases, scenario)}
+    for name in (*tables, *(one for one in files if one.startswith("tables/") and one not in tables)):
+        digest = sha256()
+        for piece in csv_of(tables[name]) if name in tables else ():
+            digest.update(piece)
+        found = files[name]["sha256"] if name in files else "none"
+        insist(name, "the table, its SHA-256", expected=digest.hexdigest() if name in tables else "none", found=found)

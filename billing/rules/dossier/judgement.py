@@ -56,7 +56,9 @@ def insist_same(where: str, expected: Any, found: Any, path: str = "") -> None:
     """Errors: ``DoesNotHold`` with the path to the first place where the two differ."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in (*expected, *(one for one in found if one not in expected)):
-            insist_same(where, expected.get(key), found.get(key), f"{path} › {key}" if path else str(key))
+            insist_same(
+                where, expected.get(key, "nothing"), found.get(key, "nothing"), f"{path} › {key}" if path else str(key)
+            )
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for place, (one, other) in enumerate(zip(expected, found, strict=True)):
             insist_same(where, one, other, f"{path} [{place}]")

@@ -138,11 +138,7 @@ def _insist_charged(name: str, which: str, told: Mapping[str, Any], charge: Char
         ("relation", charge.relation, told["relation"]),
         ("case", charge.case, told["case"]),
         ("equipment", charge.equipment, told["equipment"]),
-        ("day of service", charge.served_on or told["served_on"], _day(told["served_on"], charge)),
+        ("day of service", charge.served_on, date.fromisoformat(told["served_on"])),
     )
     for what, expected, found in pairs:
         insist(name, f"{which}, {what} as charged", expected=expected, found=found)
-
-
-def _day(text: str, charge: Charged) -> date | str:
-    return text if charge.served_on is None else date.fromisoformat(text)

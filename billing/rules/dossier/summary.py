@@ -24,10 +24,11 @@ WORDS: dict[Basis, str] = {
     Basis.FEE: "fees for missed slots, no readings",
     Basis.CREDIT: "credit notes",
 }
-STATED = """  stated by the house, proved by nothing in here: the terms of the tariffs, reserved times and earlier use that a
-  price looks at, which machine a meter hangs on and its profile, payments, purchases, recognitions, evaluations.
-  claim.pdf and tables.xlsx: signed, not verified; the amounts are those below. A document after the last one of a
-  year would not be missed here: ask for the list of them."""
+STATED = """\
+  stated by the house, proved by nothing in here: the terms of tariffs; reserved times and earlier use, where a
+  price looks at them; which machine a meter hangs on, and its profile; payments, purchases, recognitions and
+  evaluations. claim.pdf, tables.xlsx, README.txt and the verify.py in it: signed, not verified; the amounts are those
+  below. A document after the last one of a year would not be missed here: ask for the list of them."""
 
 
 def summary(
@@ -41,6 +42,7 @@ def summary(
 ) -> Iterator[str]:
     """Line by line. ``last`` is the last document of each year, ``changed`` the settings that are not the default."""
     yield STATED
+    yield f"  locked on: {claim['locked_on'] or 'not yet'} (stated)"
     yield f"  last documents: {', '.join(last) or 'none'}"
     for number, text in sorted(terms.items()):
         yield f"  tariff {number}: {_price(text)}  terms {sha256(text.encode()).hexdigest()[:16]}"
