@@ -10,9 +10,8 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from decimal import Decimal
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ from app.catalogue.models import Platform
 from app.identity.rules.notice import msgid
 from app.kernel.errors import Conflict, Refusal
 from app.kernel.long_work import LongWork, WorkState, ask
-from app.kernel.money import Money
 from billing.claims.record import Basis, basis_of
 from billing.dossier.archive import Archive
 from billing.dossier.document import claim_pdf
+from billing.dossier.pricing_again import charged_of, read_charged
 from billing.dossier.sources import ROOT, carried
 from billing.dossier.tables import told, write_csv, write_xlsx
 from billing.dossier.told import cases_told, lines_told, readings_of_cases, sessions_of_cases, span_told
@@ -36,7 +35,6 @@ from billing.rules.dossier import cases, lines
 from billing.rules.dossier.credits import last_numbers
 from billing.rules.dossier.judgement import assessment_told, policy_told
 from billing.rules.dossier.portion import packed
-from billing.rules.dossier.readings import Proved
 from billing.rules.dossier.tables import tables_of
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.facts import Facts
@@ -181,7 +179,7 @@ def _write_cases(session: Session, ids: list[int], parts: Path, number: int) -> 
     charged: list[list[Any]] = []
     with (parts / f"cases-{number:06d}.jsonl").open("wb") as out:
         for case in cases_told(session, ids, spans):
-            charged += _charged(case, again)
+            charged += charged_of(case, again)
             out.write(_line(case))
     used: list[int] = []
     found = list(sealed_parts(session, [span.wanted for span in spans.spans]))
@@ -191,30 +189,6 @@ def _write_cases(session: Session, ids: list[int], parts: Path, number: int) -> 
             packing.write(piece)
     readings = sum(len(block.rows) for part in found for block in part.blocks)
     _put(parts / f"kept-{number:06d}.json", {"seals": used, "readings": readings, "charged": charged})
-
-
-def _charged(case: Json, again: set[int]) -> list[list[Any]]:
-    """What its charges are found to be. If the rules of today price it otherwise, the case says so.
-
-    What a person accepted of late readings belongs to the settlement that came on top, not to the one before it.
-    """
-    proved = Proved(sessions=dict.fromkeys(again))  # type: ignore[arg-type]  # only whether they are there is asked
-    accepted = case["accepted"]
-    for case["accepted"] in (accepted, []):
-        try:
-            return _plain(cases.price_case("cases", case, proved))
-        except (DoesNotHold, Refusal, KeyError, TypeError, ValueError):
-            continue
-    case["accepted"], case["not_again"] = accepted, True
-    return _plain(cases.price_case("cases", case, proved))
-
-
-def _plain(found: Iterable[tuple[int, cases.Charged]]) -> list[list[Any]]:
-    names = [one.name for one in fields(cases.Charged)]
-    return [
-        [number, {name: getattr(charged, name) if name == "case" else str(getattr(charged, name)) for name in names}]
-        for number, charged in found
-    ]  # fmt: skip
 
 
 def _close(
@@ -231,7 +205,7 @@ def _close(
         kept = json.loads((parts / f"kept-{number}.json").read_bytes())
         seals |= set(kept["seals"])
         readings += kept["readings"]
-        charged |= {key: _as_charged(one) for key, one in kept["charged"]}
+        charged |= {key: read_charged(one) for key, one in kept["charged"]}
     with (parts / "seals.jsonl").open("wb") as out:
         out.writelines(_line(seal) for seal in seals_told(session, seals))
     policy = policy_by_number(claim["policy"])
@@ -299,20 +273,6 @@ def _pack(archive: Archive, parts: Path, numbers: Iterable[str], scenario: Json)
     for number in numbers:
         archive.add_file(f"cases/{number}.jsonl", parts / f"cases-{number}.jsonl")
         archive.add_file(f"readings/{number}.gz", parts / f"readings-{number}.gz", packed=True)
-
-
-def _as_charged(one: Json) -> cases.Charged:
-    return cases.Charged(
-        Money.of(one["net"]),
-        Money.of(one["tax"]),
-        Decimal(one["rate"]),
-        one["category"],
-        one["relation"],
-        one["case"],
-        one["equipment"],
-        cases.Basis(one["basis"]),
-        date.fromisoformat(one["served_on"]),
-    )
 
 
 def _put(file: Path, told_: Any) -> None:

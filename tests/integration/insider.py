@@ -99,6 +99,10 @@ def a_case_again(members: Members, key: bytes) -> Members:
     return _more_cases(members, lambda *_: None)
 
 
+def a_case_again_by_another_nothing(members: Members, key: bytes) -> Members:
+    return _more_cases(members, lambda number, case: case.update(sequence=[None, "", []][number]))
+
+
 def a_session_in_many_cases(members: Members, key: bytes) -> Members:
     return _more_cases(members, lambda number, case: case.update(reservation=8000 + number))
 
@@ -218,6 +222,7 @@ FOLLOWS_NOT = [
     (a_charge_on_many_lines, ["line 9000 (", "a charge of its own"]),
     (charges_of_one_position, ["case 1, positions of its charges"]),
     (a_case_again, ["case 5000", "once", "also case 1"]),
+    (a_case_again_by_another_nothing, ["case 5000, its sequence", "a number"]),
     (a_session_in_many_cases, ["session 1", "one of reservation 1 only", "one of reservation 8000, too"]),
     (readings_under_other_sessions, ["readings: session 80000", "use after meter mt-claim"]),
     (a_session_twice_in_a_case, ["its sessions", "each once"]),

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,16 +17,16 @@ from app.catalogue.models import Platform
 from app.demo import seed_demo
 from app.identity.models import Person
 from billing.dossier import writing
+from billing.dossier.pricing_again import charged_of
 from billing.dossier.sources import digest_carried
 from devices.sealing import seal_readings
 from devices.verifying import public_key_of
 from tests.conftest import running_app
-from tests.integration import forging, insider
+from tests.integration import forging, insider, tampering
 from tests.integration.dossier_world import KEY, YEAR_OVER, DossierWorld, written
 
 VERIFIER = Path(__file__).resolve().parents[2] / "billing" / "dossier" / "verify.py"
 OTHER_KEY = bytes(32)
-READINGS, CASES = "readings/000001.gz", "cases/000001.jsonl"
 
 
 def by_stranger(dossier: Path, folder: Path, *more: str, key: bytes | None = public_key_of(KEY)) -> tuple[int, str]:
@@ -123,172 +122,9 @@ def test_nobody_is_named_in_it(made, members):
             assert word.encode() not in content, (name, word)
 
 
-def a_reading(members):
-    """One power is another one, in the row alone."""
-
-    def change(block):
-        rows = [row.replace(b"|817500|", b"|917500|") if at == 4 else row for at, row in enumerate(block.rows)]
-        return replace(block, rows=rows)
-
-    return forging.with_block(members, lambda block: change(_with_power(block)))
-
-
-def _with_power(block):
-    """The fifth row says 817.5 W, whatever it was: so the forgeries have something to change."""
-    parts = block.rows[4].split(b"|")
-    return replace(block, rows=[*block.rows[:4], b"|".join([*parts[:4], b"1", *parts[5:]]), *block.rows[5:]])
-
-
-def a_reading_with_its_message(members):
-    def change(block):
-        number = block.rows[4].split(b"|")[2]
-        rows, messages, first = list(block.rows), list(block.messages), 0
-        for at, message in enumerate(messages):
-            if first <= 4 < first + message.readings:
-                told = json.loads(message.payload)
-                one = next(one for one in told["readings"] if one["seq"] == int(number))
-                one["energy_wh"] += 1000
-                messages[at] = replace(message, payload=json.dumps(told).encode())
-            first += message.readings
-        parts = rows[4].split(b"|")
-        rows[4] = b"|".join([*parts[:5], str(int(parts[5]) + 1_000_000).encode(), *parts[6:]])
-        return replace(block, rows=rows, messages=messages)
-
-    return forging.with_block(members, change)
-
-
-def two_readings_swapped(members):
-    def change(block):
-        rows = list(block.rows)
-        rows[2], rows[3] = rows[3], rows[2]
-        return replace(block, rows=rows)
-
-    return forging.with_block(members, change)
-
-
-def two_places_swapped(members):
-    def change(block):
-        places = list(block.places)
-        places[0], places[1] = places[1], places[0]
-        return replace(block, places=places)
-
-    return forging.with_block(members, change)
-
-
-def a_proof(members):
-    def change(parts):
-        at = next(at for at, part in enumerate(parts) if part.blocks[0].others)
-        block = parts[at].blocks[0]
-        other = replace(block, others=[bytes(32), *block.others[1:]])
-        return [*parts[:at], replace(parts[at], blocks=[other]), *parts[at + 1 :]]
-
-    return forging.with_parts(members, change)
-
-
-def a_batch_dropped(members):
-    return forging.with_parts(members, lambda parts: [parts[0], *parts[2:]])
-
-
-def a_signature(members):
-    def change(seals):
-        seals[1]["signature"] = seals[0]["signature"]
-
-    return forging.with_lines(members, "seals.jsonl", change)
-
-
-def a_seal_dropped(members):
-    return forging.with_lines(members, "seals.jsonl", lambda seals: seals.pop(1))
-
-
-def two_seals_swapped(members):
-    return forging.with_lines(members, "seals.jsonl", lambda seals: seals.insert(0, seals.pop(1)))
-
-
-def a_line(members):
-    def change(lines):
-        lines[3]["net"], lines[3]["tax"] = "1000.00", "60.00"
-
-    return forging.with_lines(members, "lines.jsonl", change)
-
-
-def a_line_with_the_facts(members):
-    def change(scenario):
-        line = scenario["invoices"][0]["lines"][3]
-        line["amount"], line["without_tax"] = "1060.00", "1000.00"
-
-    return forging.with_json(a_line(members), "facts.json", change)
-
-
-def a_line_with_facts_and_charge(members):
-    def change(cases):
-        cases[1]["charges"][0] |= {"net": "1000.00", "tax": "60.00", "gross": "1060.00"}
-
-    return forging.with_lines(a_line_with_the_facts(members), CASES, change)
-
-
-def a_price_with_its_charge(members):
-    def change(cases):
-        cases[1]["facts"]["usage"][0]["end"] = "2026-06-10T23:30:00"
-
-    return forging.with_lines(members, CASES, change)
-
-
-def a_session(members):
-    def change(cases):
-        cases[1]["sessions"][0]["energy_mwh"] += 1000
-
-    return forging.with_lines(members, CASES, change)
-
-
-def a_policy_number(members):
-    def change(policy):
-        policy["values"]["P2.rate from 2025-11-29"]["value"] = "0.35"
-
-    return forging.with_json(members, "policy.json", change)
-
-
-def a_policy_number_in_the_rules(members):
-    name = "sources/billing/policies/jinzhengban_2025_13.py"
-    source = members[name].replace(b'"P2.rate", "0.30"', b'"P2.rate", "0.35"')
-    assert source != members[name]
-    return a_policy_number({**members, name: source})
-
-
-def a_reading_of_the_policy(members):
-    return forging.with_json(
-        members, "facts.json", lambda facts: facts["settings"].__setitem__("A03_revenue_tax", "gross")
-    )
-
-
-def a_claimed_amount(members):
-    return forging.with_json(
-        members, "claim.json", lambda claim: claim["grants"]["P2"].__setitem__("payable", "3000.00")
-    )
-
-
-FORGERIES = [
-    (a_reading, READINGS, ["readings/000001.gz, seal 2, block 0", "reading of meter mt-claim, boot 1, number"]),
-    (a_reading_with_its_message, READINGS, ["reading of meter mt-claim, boot 1, number", "(sealed)"]),
-    (two_readings_swapped, READINGS, ["reading of meter mt-claim, boot 1, number", "(sealed)"]),
-    (two_places_swapped, READINGS, ["seal 2, block 0: the proof"]),
-    (a_proof, READINGS, ["the proofs of blocks [0]"]),
-    (a_batch_dropped, READINGS, ["session", "readings"]),
-    (a_signature, "seals.jsonl", ["seal 2, its signature"]),
-    (a_seal_dropped, "seals.jsonl", ["seal 3, the one before", "the seal that follows 1"]),
-    (two_seals_swapped, "seals.jsonl", ["seal 2, the one before"]),
-    (a_line, "lines.jsonl", ["line 4 (HX-DOSSIER-2026-000001, position 4), amount as in facts.json", "1060.00"]),
-    (a_line_with_the_facts, "facts.json", ["line 4 (HX-DOSSIER-2026-000001, position 4), net as charged"]),
-    (a_line_with_facts_and_charge, "cases/000001.jsonl", ["case 2, charge", "net"]),
-    (a_price_with_its_charge, "cases/000001.jsonl", ["case 2, the runs that it prices"]),
-    (a_session, "cases/000001.jsonl", ["session 2 of meter mt-claim, energy_mwh"]),
-    (a_policy_number, "policy.json", ["policy.json: values › P2.rate from 2025-11-29 › value", "0.35", "0.30"]),
-    (a_policy_number_in_the_rules, "policy.json", ["assessment.json: grants › 2026 P2 › payable", "2377.37"]),
-    (a_reading_of_the_policy, "facts.json", ["assessment.json: settings › A03_revenue_tax", "gross"]),
-    (a_claimed_amount, "claim.json", ["claim.json: grants › P2 › payable", "2037.74", "3000.00"]),
-]
-
-
-@pytest.mark.parametrize(("forge", "member", "names"), FORGERIES, ids=[forge.__name__ for forge, _, _ in FORGERIES])
+@pytest.mark.parametrize(
+    ("forge", "member", "names"), tampering.FORGERIES, ids=[forge.__name__ for forge, _, _ in tampering.FORGERIES]
+)
 def test_the_verifier_names_what_was_changed(members, tmp_path, forge, member, names):
     forged = forge(members)
     assert forged[member] != members[member]
@@ -305,7 +141,9 @@ def test_the_verifier_names_what_was_changed(members, tmp_path, forge, member, n
 
 
 def test_another_key_is_named_with_and_without_the_right_one(members, tmp_path):
-    forged = forging.written_to(tmp_path / "forged.zip", forging.signed_again(a_claimed_amount(members), OTHER_KEY))
+    forged = forging.written_to(
+        tmp_path / "forged.zip", forging.signed_again(tampering.a_claimed_amount(members), OTHER_KEY)
+    )
     code, said = by_stranger(forged, tmp_path)
     assert (code, "manifest.sig: the key" in said) == (1, True), said
     code, said = by_stranger(forged, tmp_path, key=None)
@@ -404,15 +242,15 @@ def test_hostile_files_are_refused_and_nothing_of_them_is_run_or_unpacked(member
 def test_the_writer_says_of_a_case_that_its_charges_do_not_follow(members):
     case = forging.told_in(members, forging.CASES)[0]
     known = {one["id"] for one in case["sessions"]}
-    assert {charge["basis"] for _, charge in writing._charged(case, known)} == {"metered"}
+    assert {charge["basis"] for _, charge in charged_of(case, known)} == {"metered"}
     late = case | {"accepted": [case["sessions"][0] | {"session": case["sessions"][0]["id"], "energy_mwh": 1}]}
-    assert {charge["basis"] for _, charge in writing._charged(late, known)} == {"metered"}  # accepted after it
+    assert {charge["basis"] for _, charge in charged_of(late, known)} == {"metered"}  # accepted after it
     assert late["accepted"] == []
     again = case["charges"][0] | {"id": 7000, "position": 9, "again_of": case["charges"][0]["id"]}
-    anew = writing._charged(case | {"charges": [*case["charges"], again]}, known)
+    anew = charged_of(case | {"charges": [*case["charges"], again]}, known)
     assert [charge["basis"] for _, charge in anew] == ["metered"] * len(case["charges"]) + ["corrected"]
     case["charges"][0]["net"] = "1.00"
-    assert {charge["basis"] for _, charge in writing._charged(case, known)} == {"unexplained"}
+    assert {charge["basis"] for _, charge in charged_of(case, known)} == {"unexplained"}
     assert case["not_again"]
 
 

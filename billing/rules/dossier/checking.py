@@ -36,7 +36,9 @@ def check_portion(
 
 
 def _which(name: str, case: Mapping[str, Any]) -> Case:
-    """Errors: ``DoesNotHold`` where it has neither a reservation nor a single run, or a session twice."""
+    """Errors: ``DoesNotHold`` where it has neither a reservation nor a single run, a session twice, or no sequence."""
+    if type(case["sequence"]) is not int or case["sequence"] < 0:
+        raise DoesNotHold(name, f"case {case['case']}, its sequence", expected="a number", found=case["sequence"])
     ids = [one["id"] for one in case["sessions"]]
     if len(set(ids)) < len(ids):
         raise DoesNotHold(name, f"case {case['case']}, its sessions", expected="each once", found=ids)

@@ -1,0 +1,131 @@
+"""What may be in a dossier only once, what credit notes take back, and which document is missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rules.dossier.credits import Credits, last_numbers
+from billing.rules.dossier.judgement import insist_same
+from billing.rules.dossier.once import Portion, Whole
+from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.facts import Document
+
+BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
+SPANS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.integers(1, 5)), max_size=8)
+
+
+def whole_of(*portions: Portion) -> Whole:
+    whole = Whole()
+    for number, portion in enumerate(portions):
+        whole.add(f"cases/{number}.jsonl", portion)
+    return whole
+
+
+@given(SPANS, st.integers(1, 3))
+def test_use_of_a_meter_never_overlaps_whatever_portion_it_is_in(spans, count):
+    uses = [
+        (number, meter, BEGAN + timedelta(hours=first), BEGAN + timedelta(hours=first + hours))
+        for number, (meter, first, hours) in enumerate(spans)
+    ]
+    whole = whole_of(*(Portion(uses=uses[at::count]) for at in range(count)))
+    overlap = any(
+        one[1] == other[1] and one[2] < other[3] and other[2] < one[3]
+        for at, one in enumerate(uses)
+        for other in uses[at + 1 :]
+    )
+    if overlap:
+        with pytest.raises(DoesNotHold, match="use after meter"):
+            whole.close()
+    else:
+        whole.close()
+
+
+def test_a_settlement_on_top_has_the_same_session_and_another_sequence():
+    case, use = ("reservation", 7), (1, "m", BEGAN, BEGAN + timedelta(hours=1))
+    first = Portion(cases=[(1, case, 0)], belongs=[(1, case)], uses=[use], terms=[(3, "600")])
+    on_top = Portion(cases=[(2, case, 1)], belongs=[(1, case)], uses=[use], terms=[(3, "600")])
+    whole_of(first, on_top).close()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        Portion(cases=[(1, ("reservation", 8), 0)]),
+        Portion(cases=[(2, ("reservation", 7), 0)]),
+        Portion(belongs=[(1, ("reservation", 8))]),
+        Portion(uses=[(1, "m", BEGAN, BEGAN + timedelta(hours=2))]),
+        Portion(terms=[(3, "700")]),
+    ],
+)
+def test_what_is_told_otherwise_in_another_portion_is_named(again):
+    case = ("reservation", 7)
+    use = (1, "m", BEGAN, BEGAN + timedelta(hours=1))
+    first = Portion(cases=[(1, case, 0)], belongs=[(1, case)], uses=[use], terms=[(3, "600")])
+    with pytest.raises(DoesNotHold):
+        whole_of(first, again)
+
+
+def a_line(number: int, net: str, **more: object) -> dict[str, object]:
+    return {
+        "line": number, "no": "X-2026-000001", "origin": "use", "credits_no": None, "credits_line": None,
+        "net": net, "tax": "0.00", **more,
+    }  # fmt: skip
+
+
+def a_credit(number: int, net: str, *, of: int = 1, no: str = "X-2026-000001") -> dict[str, object]:
+    return a_line(number, net, origin="credit", credits_no=no, credits_line=of)
+
+
+def taken(*lines: dict[str, object]) -> None:
+    credits = Credits("lines.jsonl")
+    for one in lines:
+        credits.take(f"line {one['line']}", one)
+    credits.close()
+
+
+def test_credits_take_back_no_more_than_there_is():
+    taken(a_credit(2, "-4.00"), a_line(1, "10.00"), a_credit(3, "-6.00"))
+    for wrong in (
+        (a_line(1, "10.00"), a_credit(2, "-4.00"), a_credit(3, "-6.01")),
+        (a_line(1, "10.00"), a_credit(2, "4.00")),
+        (a_line(1, "10.00"), a_credit(2, "-4.00", of=5)),
+        (a_line(1, "10.00"), a_credit(2, "-4.00", no="X-2026-000009")),
+        (a_line(1, "-10.00"),),
+        (a_line(1, "10.00", credits_no="X-2026-000009"),),
+    ):
+        with pytest.raises(DoesNotHold):
+            taken(*wrong)
+
+
+def documents(*numbers: str, year: int = 2026) -> list[Document]:
+    day = date(year, 6, 1)
+    return [Document(one, day, day, ()) for one in numbers]
+
+
+@given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
+def test_a_number_that_is_missing_before_the_last_is_named(order, left_out):
+    there = [number for number in order if number not in left_out]
+    some = documents(*(f"HX-TEXTILE-2026-{number:06d}" for number in there))
+    missing = [number for number in range(1, max(there, default=0) + 1) if number in left_out]
+    if missing:
+        with pytest.raises(DoesNotHold, match=f"2026-{missing[0]:06d}"):
+            last_numbers(some, code="hx-textile")
+    else:
+        last = [f"HX-TEXTILE-2026-{max(there):06d}"] if there else []
+        assert last_numbers(some, code="hx-textile") == last
+
+
+@pytest.mark.parametrize("number", ["OTHER-2026-000001", "HX-2025-000001", "HX-2026-X", "HX"])
+def test_a_number_of_another_platform_or_year_is_none(number):
+    with pytest.raises(DoesNotHold, match="HX-2026-NUMBER"):
+        last_numbers(documents(number), code="hx")
+
+
+@pytest.mark.parametrize(("expected", "found"), [({"a": None}, {}), ({}, {"a": None}), ({"a": [1]}, {"a": [1, 2]})])
+def test_nothing_is_not_the_same_as_what_is_not_there(expected, found):
+    with pytest.raises(DoesNotHold, match="a"):
+        insist_same("claim.json", expected, found)
