@@ -141,11 +141,7 @@ def invoices_of(
 
 def invoice_view(session: Session, invoice_id: int) -> InvoiceView:
     """Errors: ``NotFound``."""
-    invoice = session.scalar(
-        invoices_of()
-        .where(Invoice.id == invoice_id)
-        .options(selectinload(Invoice.lines))
-    )
+    invoice = session.scalar(invoices_of().where(Invoice.id == invoice_id).options(selectinload(Invoice.lines)))
     if invoice is None:
         raise NotFound("没有这张结算单。")
     payments = session.scalars(select(Payment).where(Payment.invoice_id == invoice_id).order_by(Payment.id)).all()
