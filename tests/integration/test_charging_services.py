@@ -18,7 +18,6 @@ from app.kernel.clock import local_date
 from app.kernel.errors import Conflict
 from app.kernel.interval import Interval
 from app.kernel.money import Money
-from billing.assessing import judge_platform
 from billing.charging import charge_usage
 from billing.charging_services import charge_services
 from billing.invoicing import issue_month
@@ -26,7 +25,7 @@ from billing.models import Charge, InvoiceLine, RevenueEntry, UseSettlement
 from billing.recognizing import recognize_revenue
 from billing.reviewing import approve
 from billing.rules.words import ChargeKind, ChargeState, RevenueCategory
-from billing.statements import charges_of_request, evidence_path
+from billing.statements import charges_of_request, evidence_path, platform_year
 from devices.hearing import WireMessage
 from devices.ingesting import ingest
 from devices.metering import meter_readings
@@ -174,8 +173,7 @@ def test_an_invoice_line_leads_to_the_request_its_reservation_and_its_readings(s
     assert recognize_revenue(session, at=LATER) == 0
     entry = session.scalars(select(RevenueEntry)).one()
     assert (entry.net_fen, entry.category) == (Money.of("566.04"), RevenueCategory.PERFORMANCE_TEST)
-    _, judgement = judge_platform(session, world.platform.id)
-    (year,) = judgement.revenue_years
+    year = platform_year(session, world.platform.id, local_date(LATER).year, lines=True).revenue
     assert [(one.line_ref, one.counted) for one in year.entries] == [(str(line.id), Money.of("566.04"))]
 
 
