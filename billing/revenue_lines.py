@@ -40,6 +40,11 @@ LINES = text(
     f" revenue_entry.net_fen, revenue_entry.tax_fen, alike.excluded {FOUND}"
     " ORDER BY alike.on_day, revenue_entry.invoice_line_id LIMIT :limit OFFSET :offset"
 )
+PLACED = (
+    "SELECT revenue_entry.invoice_line_id,"
+    f" row_number() OVER (ORDER BY alike.on_day, revenue_entry.invoice_line_id) - 1 AS place {FOUND}"
+)
+PLACE = text(f"WITH placed AS ({PLACED}) SELECT place FROM placed WHERE invoice_line_id = :line")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,12 @@ class YearLines:
                 excluded=Exclusion(one.excluded) if one.excluded else None,
                 line_ref=str(one.id),
             )
+
+    def place(self, session: Session, line_id: int) -> int:
+        """Which of the rows is this invoice line, counted from zero; zero where it is none of them. O(issued lines)."""
+        if by_cash(self.basis.settings):
+            return next((at for at, one in enumerate(self.entries) if one.line_ref == str(line_id)), 0)
+        return session.scalar(PLACE, {**self._given(), "line": line_id}) or 0
 
     def _given(self) -> dict[str, object]:
         documents = {one.no: one for one in self.basis.facts.documents}

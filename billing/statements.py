@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +15,6 @@ from app.kernel.errors import NotFound
 from app.kernel.interval import local_month
 from app.kernel.money import ZERO, Money, total
 from billing.claims.record import Basis, basis_of
-from billing.correcting import what_is_left
 from billing.models import (
     Charge,
     Invoice,
@@ -36,13 +35,12 @@ from devices.rules.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class InvoiceView:
-    """An invoice or credit note and what came of it. ``left`` is what of each line can still be credited."""
+    """An invoice or credit note and what came of it."""
 
     invoice: Invoice
     payments: Sequence[Payment]
     notes: Sequence[Invoice]
     due: Money
-    left: Mapping[int, Money]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +139,13 @@ def invoices_of(
 
 def invoice_view(session: Session, invoice_id: int) -> InvoiceView:
     """Errors: ``NotFound``."""
-    invoice = session.scalar(invoices_of().where(Invoice.id == invoice_id).options(selectinload(Invoice.lines)))
+    invoice = session.scalar(invoices_of().where(Invoice.id == invoice_id))
     if invoice is None:
         raise NotFound("没有这张结算单。")
     payments = session.scalars(select(Payment).where(Payment.invoice_id == invoice_id).order_by(Payment.id)).all()
     notes = session.scalars(invoices_of().where(Invoice.credits_id == invoice_id)).all()
-    if invoice.kind is not InvoiceKind.INVOICE:
-        return InvoiceView(invoice, payments, notes, ZERO, {})
-    left = {line_id: gross for line_id, (_, gross) in what_is_left(session, invoice).items()}
-    return InvoiceView(invoice, payments, notes, amount_due(session, invoice), left)
+    due = amount_due(session, invoice) if invoice.kind is InvoiceKind.INVOICE else ZERO
+    return InvoiceView(invoice, payments, notes, due)
 
 
 def month_review(session: Session, *, platform_id: int, month: date) -> MonthReview:

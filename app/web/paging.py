@@ -42,14 +42,19 @@ def page_of_list(found: Sequence[Row], *, size: int = PER_PAGE) -> Page[Row]:
     return Page(found[(number - 1) * size : number * size], number, len(found), size)
 
 
-def page_of_rows(count: int, rows: Callable[[int, int], Sequence[Row]], *, size: int = PER_PAGE) -> Page[Row]:
-    """The page that the address asks for of ``count`` rows; ``rows`` gives so many from there on."""
-    number = _asked_for(count, size)
+def page_of_rows(
+    count: int, rows: Callable[[int, int], Sequence[Row]], *, size: int = PER_PAGE, at: int = 0
+) -> Page[Row]:
+    """The page that the address asks for of ``count`` rows, else that with row ``at``, counted from zero.
+
+    ``rows`` gives so many from there on.
+    """
+    number = _asked_for(count, size, at=at)
     return Page(rows(size, (number - 1) * size), number, count, size)
 
 
-def _asked_for(count: int, size: int) -> int:
-    return min(max(1, request.args.get("page", 1, type=int)), max(1, -(-count // size)))
+def _asked_for(count: int, size: int, *, at: int = 0) -> int:
+    return min(max(1, request.args.get("page", at // size + 1, type=int)), max(1, -(-count // size)))
 
 
 def wanted_file() -> Literal["csv", "xlsx"] | None:

@@ -78,6 +78,12 @@ def evidence_path(
     ]
 
 
+def on_its_invoice(line: InvoiceLine) -> str | None:
+    """The address of the page of its invoice that it is on, for whoever may see it."""
+    anchor = f"line-{line.id}"
+    return _link(Permission.SEE_INVOICES, "invoices.invoice", invoice_id=line.invoice_id, line=line.id, _anchor=anchor)
+
+
 def _link(permission: Permission, endpoint: str, **values: Any) -> str | None:
     return url_for(endpoint, **values) if current_user.may(permission) else None
 
@@ -112,6 +118,7 @@ def _revenue(
         "subsidy.revenue",
         code=line.invoice.platform.code,
         year=entry.invoiced_on.year,
+        line=line.id,
         _anchor=f"line-{line.id}",
     )
     return Stop(word, money(entry.net_fen), href, here == "revenue")
@@ -121,8 +128,7 @@ def _line(line: InvoiceLine | None, here: str) -> Stop:
     if line is None:
         return Stop(gettext("结算单行"))
     invoice: Invoice = line.invoice
-    href = _link(Permission.SEE_INVOICES, "invoices.invoice", invoice_id=invoice.id, _anchor=f"line-{line.id}")
-    return Stop(gettext("结算单行"), f"{invoice.label} · {line.position}", href, here == "line")
+    return Stop(gettext("结算单行"), f"{invoice.label} · {line.position}", on_its_invoice(line), here == "line")
 
 
 def _service(session: Session, charge: Charge, request_id: int, here: str) -> list[Stop]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -139,3 +141,24 @@ def test_a_firms_manager_takes_the_certificate_of_their_own_firm_alone(app, sess
     assert firm.get(f"/certificate/{world.firms[0]}/{year}.xlsx").data[:2] == b"PK"
     assert firm.get(f"/certificate/{world.firms[1]}/{year}.pdf").status_code == 404
     assert client.get("/certificate").status_code == 403
+
+
+def test_from_any_line_of_a_long_invoice_one_comes_back_to_it(app, session, world, last_month):
+    world.add(session, 351, month=last_month, first=9)
+    session.commit()
+    client, told = signed_in(app, world.finance), {"month": f"{last_month:%Y-%m}", "platform_id": world.platform}
+    client.post("/closing", data=told)
+    work_off(session)
+    in_transaction(lambda own: recognize_revenue(own, at=clock.now()))
+    one = session.scalars(select(Invoice).order_by(Invoice.id)).first()
+    assert len(one.lines) == 120
+    first = client.get(f"/invoices/{one.id}").text
+    assert first.count('<tr id="line-') == 50
+    assert first.count("第 1 页，共 3 页，120 项") == 1
+    for line in (one.lines[0], one.lines[49], one.lines[50], one.lines[119]):
+        for evidence in (f"/invoices/lines/{line.id}", f"/charges/{line.charge_id}"):
+            ways = re.findall(rf'href="([^"]*)#line-{line.id}"', client.get(evidence).text)
+            assert {way.split("?")[0].split("/")[1] for way in ways} == {"invoices", "subsidy"}
+            for way in ways:
+                assert client.get(html.unescape(way)).text.count(f'<tr id="line-{line.id}"') == 1
+    assert client.get(f"/invoices/{one.id}?line=x&page=99").text.count('<tr id="line-') == 20

@@ -205,11 +205,13 @@ def _page(one: Charge, *, refusal: Refusal | None = None) -> str:
     reviews = bounds(Permission.REVIEW_CHARGES).allows(platform_id=one.platform_id)
     objects = bounds(Permission.OBJECT_TO_CHARGES).allows(organization_id=one.organization_id)
     waiting = next((each for each in disputes if each.answered_at is None), None)
+    line = session.scalar(select(InvoiceLine).where(InvoiceLine.charge_id == one.id))
     return render_template(
         "charge.html",
         charge=one,
         month=f"{clock.local_date(one.served_at):%Y-%m}",
-        line=session.scalar(select(InvoiceLine).where(InvoiceLine.charge_id == one.id)),
+        line=line,
+        line_at=line and river.on_its_invoice(line),
         used=sessions_of_charge(session, one) if one.use_settlement_id is not None else [],
         disputes=disputes,
         waiting=waiting,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import ColumnElement, false, func, or_, select, true
-from sqlalchemy.orm import selectinload
 from werkzeug.wrappers import Response
 
 from app.catalogue.models import Platform
@@ -24,7 +24,7 @@ from app.web.errors import sentence, status_of
 from app.web.exports import Column, download
 from app.web.formats import money, said
 from app.web.forms import money_in, month_in
-from app.web.paging import page_of, wanted_file
+from app.web.paging import page_of, page_of_rows, wanted_file
 from app.web.words import state_of
 from billing import money_settings
 from billing.ageing import due_on
@@ -134,6 +134,7 @@ def line(line_id: int) -> str:
     return render_template(
         "invoice_line.html",
         line=one,
+        line_at=river.on_its_invoice(one),
         used=path.used,
         request_id=path.request_id,
         river=river.evidence_path(db.session(), "line", line=one, charge=path.charge),
@@ -179,7 +180,7 @@ def _within_bounds(limits: Bounds) -> ColumnElement[bool]:
 
 def visible(invoice_id: int, permission: Permission) -> Invoice:
     """An issued invoice that the actor may see. Errors: ``NotFound``."""
-    one = db.session.get(Invoice, invoice_id, options=[selectinload(Invoice.lines)])
+    one = db.session.get(Invoice, invoice_id)
     if one is None or one.state is InvoiceState.DRAFT:
         raise NotFound("没有找到这一项，或您无权查看。")
     bounds(permission).insist(organization_id=one.organization_id, platform_id=one.platform_id)
@@ -213,9 +214,11 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
     requests = red_requests_of(session, one.id) if is_invoice else []
     free = free_to_credit(session, one) if is_invoice else {}
     may_issue = may(Permission.ISSUE_INVOICES)
+    count = session.scalar(select(func.count()).where(InvoiceLine.invoice_id == one.id)) or 0
     return render_template(
         "invoice.html",
         invoice=view.invoice,
+        page=page_of_rows(count, partial(_lines, one.id), at=_place_asked_for(one.id)),
         view=view,
         is_invoice=is_invoice,
         may_pay=may(Permission.RECORD_PAYMENTS) and view.due > ZERO,
@@ -225,7 +228,7 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         may_withdraw=may_issue and not any(_binds(each) for each in requests),
         may_reissue=may_issue and not any(each.state.open for each in requests),
         free=free,
-        each_line=len(one.lines) <= FEW_LINES or "credit" in request.args or refusal is not None,
+        each_line=count <= FEW_LINES or "credit" in request.args or refusal is not None,
         lines_at=url_for("invoices.line", line_id=0).removesuffix("0"),
         shares=shares_of(session, one.id),
         tax_invoices=tax_invoices,
@@ -243,6 +246,19 @@ def page(one: Invoice, *, refusal: Refusal | None = None) -> str:
         refused=sentence(refusal) if refusal is not None else "",
         errors={refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {},
     )
+
+
+def _lines(invoice_id: int, size: int, at: int) -> Sequence[InvoiceLine]:
+    query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position)
+    return db.session.scalars(query.limit(size).offset(at)).all()
+
+
+def _place_asked_for(invoice_id: int) -> int:
+    """Which of its lines the address names (``?line=7``), counted from zero; zero where it names none of them."""
+    query = select(InvoiceLine.position - 1).where(
+        InvoiceLine.invoice_id == invoice_id, InvoiceLine.id == request.args.get("line", type=int)
+    )
+    return db.session.scalar(query) or 0
 
 
 def _standing(one: Invoice) -> InvoiceKind | InvoiceState:

@@ -139,7 +139,9 @@ def revenue(code: str, year: int) -> Response | str:
         year=year,
         told=told,
         page=page_of_rows(
-            lines.count(db.session()), lambda size, at: list(lines.rows(db.session(), limit=size, offset=at))
+            lines.count(db.session()),
+            lambda size, at: list(lines.rows(db.session(), limit=size, offset=at)),
+            at=lines.place(db.session(), wanted) if (wanted := request.args.get("line", type=int)) else 0,
         ),
         chosen=chosen,
         reasons={reason.value: exclusion(reason) for reason in told.revenue.excluded},
