@@ -16,7 +16,7 @@ from typing import IO, Any
 from app.booking.rules.slot import BookedSlot
 from app.kernel.interval import Interval
 from billing.rules.dossier.portion import CONTENT, Reader
-from billing.rules.dossier.raw import meter_of, rows_said
+from billing.rules.dossier.raw import Said, meter_of, said_by
 from billing.rules.dossier.wrong import DoesNotHold, insist
 from devices.rules import merkle
 from devices.rules.leaf import EPOCH, READING_FORMAT
@@ -56,9 +56,8 @@ def prove_portion(
         found = []
         for block in part.blocks:
             at = f"{name}, seal {part.seal_id}, block {block.number}"
-            leaves, by_digest = _leaves(at, block, native)
+            leaves, by_digest = _read(at, block, native, by_meter)
             found.append(leaves)
-            _take(block, by_meter)
             proved.readings += len(block.rows)
             proved.by_digest += by_digest
         _insist_sealed(name, part, found, seals)
@@ -68,37 +67,48 @@ def prove_portion(
     return proved
 
 
-def _leaves(at: str, block: Block, native: set[bytes]) -> tuple[list[bytes], int]:
-    """The leaf hashes of a block's rows, and how many of these were not read again from their message."""
+def _read(at: str, block: Block, native: set[bytes], by_meter: dict[bytes, list[Sample]]) -> tuple[list[bytes], int]:
+    """The leaf hashes of a block, and how many of its readings were not read again from their message.
+
+    Its samples are added to those of their meters.
+    """
     digests: list[Iterable[bytes]] = []
-    by_digest = first = 0
+    other_rows: list[bytes] = []
+    other_contents: list[bytes] = []
+    first = 0
     for message in block.messages:
-        topic, payload = message.topic, message.payload
+        topic, payload, last = message.topic, message.payload, first + message.readings
         digest = b"|" + sha256(topic.encode() + b"\0" + payload).hexdigest().encode()
         digests.append(repeat(digest, message.readings))
-        rows = block.rows[first : first + message.readings]
-        first += message.readings
-        if meter_of(topic).encode() in native:
-            _insist_said(at, topic, payload, rows)
+        rows = block.rows[first:last]
+        contents = [block.contents[one : one + CONTENT] for one in range(first * CONTENT, last * CONTENT, CONTENT)]
+        meter = meter_of(topic).encode()
+        said = _said(at, topic, payload, rows) if meter in native else None
+        if said is not None:
+            by_meter[meter] += _samples(said, contents)
         else:
-            by_digest += len(rows)
+            other_rows += rows
+            other_contents += contents
+        first = last
+    if other_rows:
+        _take(other_rows, other_contents, by_meter)
     ends = chain.from_iterable(digests)
-    return [sha256(LEAF + row + end).digest() for row, end in zip(block.rows, ends, strict=True)], by_digest
+    return [sha256(LEAF + row + end).digest() for row, end in zip(block.rows, ends, strict=True)], len(other_rows)
 
 
-def _insist_said(at: str, topic: str, payload: bytes, rows: Sequence[bytes]) -> None:
-    """Errors: ``DoesNotHold`` naming the reading that is not what its message says."""
+def _said(at: str, topic: str, payload: bytes, rows: Sequence[bytes]) -> Said:
+    """What a message said of ``rows``. Errors: ``DoesNotHold`` naming the reading that it did not say so."""
     try:
-        said = rows_said(topic, payload, like=rows[0])
+        said = said_by(topic, payload, like=rows[0])
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise DoesNotHold(at, f"a message of {topic}", expected="a native message", found=repr(error)) from None
-    if said == rows:
-        return
-    known = {one.split(b"|", 3)[2]: one for one in said}  # a part of the message, or another order
-    for row in rows:
-        expected = known.get(row.split(b"|", 3)[2], b"nothing of this number")
-        if row != expected:
-            raise DoesNotHold(at, _reading(row), expected=f"{expected.decode()} (its message says)", found=row.decode())
+    try:
+        return said if said.rows == rows else said.only(rows)
+    except KeyError as missing:
+        row: bytes = missing.args[0]
+    known = {one.split(b"|", 3)[2]: one for one in said.rows}
+    expected = known.get(row.split(b"|", 3)[2], b"nothing of this number")
+    raise DoesNotHold(at, _reading(row), expected=f"{expected.decode()} (its message says)", found=row.decode())
 
 
 def _insist_sealed(
@@ -140,11 +150,18 @@ def _insist_marked(at: str, block: Block, leaves: Sequence[bytes]) -> None:
             raise DoesNotHold(at, _reading(row), expected=f"{mark.hex()}… (sealed)", found=f"{leaf[:MARK].hex()}…")
 
 
-def _take(block: Block, by_meter: dict[bytes, list[Sample]]) -> None:
-    """The rows as samples, by their meter. Column by column: this sees every reading."""
-    columns = zip(*[row.split(b"|") for row in block.rows], strict=True)
+def _samples(said: Said, contents: Iterable[bytes]) -> Iterable[Sample]:
+    """What a message said. Column by column: this sees every reading."""
+    seqs, at_ms, power_mw, energy_mwh, running, counts = said.columns
+    times = [EPOCH + timedelta(0, 0, 0, one) for one in at_ms]
+    boots = repeat(said.boot)
+    return map(_AS_SAMPLE, zip(times, boots, seqs, power_mw, energy_mwh, running, contents, counts, strict=False))
+
+
+def _take(rows: Sequence[bytes], contents: Iterable[bytes], by_meter: dict[bytes, list[Sample]]) -> None:
+    """The rows as samples, by their meter. Column by column, too."""
+    columns = zip(*[row.split(b"|") for row in rows], strict=True)
     meters, boots, seqs, times, powers, energies, runnings, counts, *_ = columns
-    packed = block.contents
     samples = map(
         _AS_SAMPLE,
         zip(
@@ -154,7 +171,7 @@ def _take(block: Block, by_meter: dict[bytes, list[Sample]]) -> None:
             _numbers(powers),
             _numbers(energies),
             [one == b"t" if one else None for one in runnings] if any(runnings) else repeat(None, len(runnings)),
-            [packed[at : at + CONTENT] for at in range(0, len(packed), CONTENT)],
+            contents,
             _numbers(counts),
             strict=True,
         ),
