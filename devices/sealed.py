@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -21,18 +20,17 @@ from devices.rules.leaf import READING_FORMAT
 from devices.rules.sealed import MARK, Block, Message, SealPart
 
 LEAF = f"\0{READING_FORMAT}|".encode()
-# A message comes along with its first reading only. Planned by the key: some spans of some meters.
-ROWS = text(
-    """
-    SELECT batch.seal_id, found.batch_id, found.message_id, found.content_hash, convert_to(concat(
-               meter.code, '|', boot, '|', seq, '|', CAST(extract(epoch FROM taken_at) * 1000000 AS bigint), '|',
-               power_mw, '|', energy_mwh, '|', running, '|', count, '|',
-               CAST(extract(epoch FROM found.received_at) * 1000000 AS bigint), '|', key_id, '|', backfill
-           ), 'UTF8') AS told, raw_message.topic, raw_message.payload, found.first
+# The readings of a message come together, and its payload once. Planned by the key: some spans of some meters.
+ORDER = "meter_id, taken_at, boot, seq, content_hash"
+SAID = text(
+    f"""
+    SELECT batch.seal_id, said.*, raw_message.topic, raw_message.payload
     FROM (
-        SELECT reading.*, row_number() OVER (
-                   PARTITION BY batch_id, message_id ORDER BY meter_id, taken_at, boot, seq, content_hash
-               ) = 1 AS first
+        SELECT batch_id, message_id, reading.received_at, string_agg(concat(
+                   meter.code, '|', boot, '|', seq, '|', CAST(extract(epoch FROM taken_at) * 1000000 AS bigint), '|',
+                   power_mw, '|', energy_mwh, '|', running, '|', count, '|',
+                   CAST(extract(epoch FROM received_at) * 1000000 AS bigint), '|', key_id, '|', backfill
+               ), chr(10) ORDER BY {ORDER}) AS rows, string_agg(content_hash, '' ORDER BY {ORDER}) AS contents
         FROM unnest(CAST(:meters AS int[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]),
                     CAST(:until AS timestamptz[])) AS wanted (meter, start, finish, until)
         CROSS JOIN LATERAL (
@@ -41,13 +39,13 @@ ROWS = text(
               AND received_at <= wanted.until
             OFFSET 0 -- by the index, span by span
         ) AS reading
-    ) AS found
-    JOIN meter ON meter.id = found.meter_id
-    LEFT JOIN reading_batch AS batch ON batch.id = found.batch_id
-    LEFT JOIN raw_message ON found.first AND raw_message.id = found.message_id
-        AND raw_message.received_at = found.received_at
-    ORDER BY batch.seal_id, found.batch_id, found.message_id, found.meter_id, taken_at, boot, seq, content_hash
-    """
+        JOIN meter ON meter.id = meter_id
+        GROUP BY batch_id, message_id, reading.received_at
+    ) AS said
+    LEFT JOIN reading_batch AS batch ON batch.id = said.batch_id
+    LEFT JOIN raw_message ON raw_message.id = said.message_id AND raw_message.received_at = said.received_at
+    ORDER BY batch.seal_id, said.batch_id, said.message_id
+    """  # noqa: S608
 )
 STREAMED = {"stream_results": True, "max_row_buffer": 5000}
 
@@ -67,25 +65,22 @@ def sealed_parts(session: Session, wanted: Sequence[Wanted]) -> Iterator[SealPar
     """
     # Enough to sort a hundred thousand readings with their messages.
     session.execute(text("SET LOCAL work_mem = '96MB'"))
-    rows = session.execute(
-        ROWS,
-        {
-            "meters": [one.meter_id for one in wanted],
-            "starts": [one.when.start for one in wanted],
-            "ends": [one.when.end for one in wanted],
-            "until": [one.until for one in wanted],
-        },
-        execution_options=STREAMED,
-    )
+    asked = {
+        "meters": [one.meter_id for one in wanted],
+        "starts": [one.when.start for one in wanted],
+        "ends": [one.when.end for one in wanted],
+        "until": [one.until for one in wanted],
+    }
     seal: _OfSeal | None = None
-    for row in rows:
-        if row.seal_id is None:
-            raise Conflict("还有读数没有封存（每五分钟封存一次），请稍后再试。")
-        if seal is None or seal.id != row.seal_id:
-            if seal is not None:
-                yield seal.part()
-            seal = _OfSeal(session, row.seal_id)
-        seal.take(row)
+    with session.execute(SAID, asked, execution_options=STREAMED) as rows:
+        for row in rows:
+            if row.seal_id is None:
+                raise Conflict("还有读数没有封存（每五分钟封存一次），请稍后再试。")
+            if seal is None or seal.id != row.seal_id:
+                if seal is not None:
+                    yield seal.part()
+                seal = _OfSeal(session, row.seal_id)
+            seal.take(row)
     if seal is not None:
         yield seal.part()
 
@@ -99,23 +94,42 @@ def seals_told(session: Session, ids: Collection[int]) -> Iterator[dict[str, Any
         yield seal_as_json(seal)
 
 
-@dataclass(slots=True)
-class _Growing:
+class _OfBlock:
     """A block whose readings are still being found."""
 
-    number: int
-    hashes: Sequence[bytes]
-    place_of: dict[bytes, int]
-    places: list[int]
-    rows: list[bytes]
-    contents: list[bytes]
-    messages: list[list[Any]]
+    def __init__(self, number: int, packed: bytes) -> None:
+        self.number = number
+        self._hashes = merkle.split(packed)
+        self._place_of = {one: place for place, one in enumerate(self._hashes)}
+        self._places: list[int] = []
+        self._contents: list[bytes] = []
+        self._rows: list[bytes] = []
+        self._messages: list[Message] = []
 
-    def block(self) -> Block:
-        marks = b"".join(self.hashes[place][:MARK] for place in self.places)
-        messages = [Message(*one) for one in self.messages]
-        others = merkle.others_of(self.hashes, self.places)
-        return Block(self.number, self.places, marks, b"".join(self.contents), self.rows, messages, others)
+    def take(
+        self, topic: str, payload: bytes, rows: Sequence[bytes], contents: Sequence[bytes], leaves: Sequence[bytes]
+    ) -> int:
+        """Take in the first readings of a message that are in this block. Returns how many."""
+        places: list[int] = []
+        for leaf in leaves:
+            place = self._place_of.get(leaf)
+            if place is None:
+                break
+            places.append(place)
+        if count := len(places):
+            self._places += places
+            self._rows += rows[:count]
+            self._contents += contents[:count]
+            self._messages.append(Message(topic, payload, count))
+        return count
+
+    def block(self) -> Block | None:
+        """Nothing where no reading of it is wanted."""
+        if not self._places:
+            return None
+        marks = b"".join([self._hashes[place][:MARK] for place in self._places])
+        others = merkle.others_of(self._hashes, self._places)
+        return Block(self.number, self._places, marks, b"".join(self._contents), self._rows, self._messages, others)
 
 
 class _OfSeal:
@@ -132,46 +146,26 @@ class _OfSeal:
         self._firsts = [(one.batch_id, one.message_id) for one in known]
         self._roots = [bytes(one.root) for one in known]
         self._done: list[Block] = []
-        self._open: dict[int, _Growing] = {}
-        self._message: tuple[str, bytes, bytes] = ("", b"", b"|")
+        self._open: _OfBlock | None = None
 
     def take(self, row: Row[Any]) -> None:
-        if row.first:
-            topic, payload = row.topic or "", bytes(row.payload or b"")
-            digest = "" if row.topic is None else sha256(topic.encode() + b"\0" + payload).hexdigest()
-            self._message = topic, payload, b"|" + digest.encode()
-        topic, payload, end = self._message
-        told = bytes(row.told)
-        block, place = self._find(sha256(LEAF + told + end).digest(), (row.batch_id, row.message_id), told)
-        if block.places and block.places[-1] == place:
-            return  # the last of one span and the first of the next
-        if row.first or not block.messages:  # a message that goes on in the next block comes there again
-            block.messages.append([topic, payload, 0])
-        block.messages[-1][2] += 1
-        block.places.append(place)
-        block.rows.append(told)
-        block.contents.append(bytes(row.content_hash))
-
-    def part(self) -> SealPart:
-        for number in sorted(self._open):
-            self._close(number)
-        blocks = [one.number for one in self._done]
-        return SealPart(self.id, self._leaves, self._done, merkle.others_of(self._roots, blocks))
-
-    def _find(self, leaf: bytes, key: tuple[int, int], told: bytes) -> tuple[_Growing, int]:
-        """Its block and place. A message begins in one block and may end in a later one."""
-        last = bisect_right(self._firsts, key) - 1
-        first = last
-        while first > 0 and self._firsts[first] == key:
-            first -= 1
-        for number in sorted(one for one in self._open if one < first):
-            self._close(number)
-        for number in range(max(first, 0), last + 1):
-            block = self._open.get(number) or self._opened(number)
-            place = block.place_of.get(leaf)
-            if place is not None:
-                return block, place
-        meter, boot, seq = told.decode().split("|", 3)[:3]
+        """One message. It begins in one block and may end in a later one, where it comes again."""
+        topic, payload = row.topic or "", bytes(row.payload or b"")
+        digest = "" if row.topic is None else sha256(topic.encode() + b"\0" + payload).hexdigest()
+        end = b"|" + digest.encode()
+        told = row.rows.encode().split(b"\n")
+        size = len(row.contents) // len(told)
+        each = (row.contents[at : at + size] for at in range(0, len(row.contents), size))
+        content_of = dict(zip(told, each, strict=True))  # the last of one span may be the first of the next
+        rows, contents = list(content_of), list(content_of.values())
+        leaves = [sha256(LEAF + one + end).digest() for one in rows]
+        key, taken = (row.batch_id, row.message_id), 0
+        for number in range(max(0, bisect_left(self._firsts, key) - 1), bisect_right(self._firsts, key)):
+            block = self._at(number)
+            taken += block.take(topic, payload, rows[taken:], contents[taken:], leaves[taken:])
+            if taken == len(rows):
+                return
+        meter, boot, seq = rows[taken].decode().split("|", 3)[:3]
         raise Conflict(
             "表计 %(meter)s 启动 %(boot)s 序号 %(seq)s 的读数与封存时不同。请管理员运行 flask verify seals 查明。",
             meter=meter,
@@ -179,21 +173,25 @@ class _OfSeal:
             seq=seq,
         )
 
-    def _opened(self, number: int) -> _Growing:
-        packed = self._session.scalar(
-            select(SealedBlock.hashes).where(
-                SealedBlock.seal_id == self.id, SealedBlock.first_leaf == number * merkle.BLOCK
-            )
-        )
-        hashes = merkle.split(bytes(packed or b""))
-        place_of = {one: place for place, one in enumerate(hashes)}
-        self._open[number] = _Growing(number, hashes, place_of, [], [], [], [])
-        return self._open[number]
+    def part(self) -> SealPart:
+        self._close()
+        blocks = [one.number for one in self._done]
+        return SealPart(self.id, self._leaves, self._done, merkle.others_of(self._roots, blocks))
 
-    def _close(self, number: int) -> None:
-        block = self._open.pop(number)
-        if block.places:
-            self._done.append(block.block())
+    def _at(self, number: int) -> _OfBlock:
+        if self._open is None or self._open.number != number:
+            self._close()
+            packed = self._session.scalar(
+                select(SealedBlock.hashes).where(
+                    SealedBlock.seal_id == self.id, SealedBlock.first_leaf == number * merkle.BLOCK
+                )
+            )
+            self._open = _OfBlock(number, bytes(packed or b""))
+        return self._open
+
+    def _close(self) -> None:
+        if self._open is not None and (block := self._open.block()):
+            self._done.append(block)
 
 
 def counts_by(session: Session, wanted: Iterable[tuple[int, Wanted]]) -> dict[int, tuple[int, int]]:

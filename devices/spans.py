@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload
 
+from app.booking.rules.slot import BookedSlot
 from app.booking.slots import booked_slots
 from app.kernel.interval import Interval
 from devices.models import MeterProfile, UsageSession
@@ -47,7 +48,7 @@ class Spans:
 
 
 def spans_of(session: Session, session_ids: Collection[int]) -> Spans:
-    """The spans of the metered ones of these sessions, by start. Four queries for all of them, more for cut runs.
+    """The spans of the metered ones of these sessions, by start. Five queries for all of them, more for cut runs.
 
     A session whose readings are others now (some came after an invoice froze it), or that an earlier version of the
     rules derived, is not derived again.
@@ -75,8 +76,9 @@ def spans_of(session: Session, session_ids: Collection[int]) -> Spans:
             not_again[row.id] = "late"
         else:
             grouped.setdefault(wholes[row.id][0].id, (wholes[row.id], []))[1].append(row.id)
+    booked = _booked(session, [whole for whole, _ in grouped.values()])
     found = [
-        _span(session, whole, ids, profiles[whole[0].profile_id or 0], until[whole[0].id])
+        _span(whole, ids, profiles[whole[0].profile_id or 0], until[whole[0].id], booked[whole[0].equipment_id])
         for whole, ids in grouped.values()
     ]
     return Spans(found, not_again)
@@ -117,8 +119,22 @@ def _heard_until(session: Session, rows: Sequence[UsageSession]) -> dict[int, da
     return until
 
 
+def _booked(session: Session, wholes: Sequence[Sequence[UsageSession]]) -> dict[int, list[BookedSlot]]:
+    """By equipment, what was booked from the first of these runs to the last. One query."""
+    found: dict[int, list[BookedSlot]] = {whole[0].equipment_id: [] for whole in wholes}
+    if wholes:
+        reach = Interval(min(whole[0].started_at for whole in wholes), max(whole[-1].ended_at for whole in wholes))
+        for slot in booked_slots(session, found, reach):
+            found[slot.equipment_id].append(slot)
+    return found
+
+
 def _span(
-    session: Session, whole: Sequence[UsageSession], ids: Sequence[int], profile: MeterProfile, until: datetime
+    whole: Sequence[UsageSession],
+    ids: Sequence[int],
+    profile: MeterProfile,
+    until: datetime,
+    booked: Sequence[BookedSlot],
 ) -> UseSpan:
     first, meter = whole[0], whole[0].meter
     if meter is None:
@@ -129,14 +145,13 @@ def _span(
         meter.dialect.value,
         Wanted(meter.id, when, until),
         profile,
-        tuple(_slots(session, whole, when)),
+        tuple(_slots(whole, when, [one for one in booked if one.during.overlaps(when)])),
         tuple(ids),
     )
 
 
-def _slots(session: Session, whole: Sequence[UsageSession], when: Interval) -> list[Slot]:
+def _slots(whole: Sequence[UsageSession], when: Interval, booked: Sequence[BookedSlot]) -> list[Slot]:
     """The reservations that cut the span so; as it was cut, where these were changed since."""
-    booked = booked_slots(session, [whole[0].equipment_id], when)
     cut = [(one.when, one.slot.reservation_id if one.slot else None) for one in pieces(when, booked)]
     if cut == [(row.during, row.reservation_id) for row in whole]:
         return [Slot(one.reservation_id, one.during) for one in booked]

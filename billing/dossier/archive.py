@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,9 +46,9 @@ class Archive:
     def add(self, name: str, content: bytes) -> None:
         self._take(name, [content])
 
-    def add_file(self, name: str, file: Path, *, packed: bool = False) -> None:
-        """``packed`` is stored as it is: it would not get any smaller."""
-        self._take(name, _pieces(file), stored=packed)
+    def add_file(self, name: str, *files: Path, packed: bool = False) -> None:
+        """One file of these, one behind the other. ``packed`` is stored as it is: it would not get any smaller."""
+        self._take(name, chain.from_iterable(map(_pieces, files)), stored=packed)
 
     def _take(self, name: str, pieces: Iterable[bytes], *, stored: bool = False) -> None:
         digest, size = self._write(name, pieces, stored=stored)

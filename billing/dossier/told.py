@@ -6,10 +6,11 @@ What people wrote in their own words (reasons, titles of requests) is left out: 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from app.kernel import clock
 from app.kernel.money import Money
@@ -34,7 +35,7 @@ def lines_told(session: Session, ids: Sequence[int]) -> Iterator[Json]:
             .outerjoin(Charge, Charge.id == InvoiceLine.charge_id)
             .options(
                 joinedload(Invoice.platform), joinedload(Invoice.organization), joinedload(Charge.equipment),
-                joinedload(credited.platform),
+                joinedload(credited.platform), defer(Charge.inputs),
             )
             .where(InvoiceLine.id.in_(some))
             .order_by(InvoiceLine.id)
@@ -86,15 +87,17 @@ def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
 
 
-def readings_of_cases(session: Session, ids: Sequence[int]) -> dict[int, int]:
-    """About how many readings each case rests on, as its charges say."""
-    found: dict[int, int] = {}
-    for some in _portions(ids):
+def readings_of_cases(session: Session, line_ids: Sequence[int]) -> dict[int, int]:
+    """The cases of use behind these lines, by the time of the use: about how many readings each rests on."""
+    found: dict[int, tuple[datetime, int]] = {}
+    for some in _portions(line_ids):
         rows = session.execute(
-            select(Charge.use_settlement_id, Charge.inputs["sessions"]).where(Charge.use_settlement_id.in_(some))
+            select(Charge.use_settlement_id, Charge.served_at, Charge.inputs["sessions"])
+            .join(InvoiceLine, InvoiceLine.charge_id == Charge.id)
+            .where(InvoiceLine.id.in_(some), Charge.use_settlement_id.is_not(None))
         )
-        found |= {case: sum(one["readings"] for one in told or ()) for case, told in rows}
-    return found
+        found |= {case: (at, sum(one["readings"] for one in told or ())) for case, at, told in rows}
+    return {case: readings for case, (_, readings) in sorted(found.items(), key=lambda one: (one[1][0], one[0]))}
 
 
 def sessions_of_cases(session: Session, ids: Collection[int]) -> list[int]:
@@ -128,6 +131,7 @@ def cases_told(session: Session, ids: Collection[int], spans: Spans) -> list[Jso
         .join(InvoiceLine, InvoiceLine.charge_id == Charge.id)
         .where(Charge.use_settlement_id.in_(ids))
         .order_by(Charge.use_settlement_id, Charge.position)
+        .options(defer(Charge.inputs))
     ):
         charges.setdefault(charge.use_settlement_id or 0, []).append(_charge(charge))
     meters = {number: span for span in spans.spans for number in span.session_ids}

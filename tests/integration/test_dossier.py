@@ -256,6 +256,7 @@ def test_the_writer_says_of_a_case_that_its_charges_do_not_follow(members):
 
 def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "MOST_CASES", 5)
+    monkeypatch.setattr(writing, "MOST_LINES", 7)
     assert seed_demo(session, at=datetime(2026, 11, 25, 4, tzinfo=UTC))
     while seal_readings(session, at=YEAR_OVER, key=KEY):
         pass
