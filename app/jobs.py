@@ -27,6 +27,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.long_work import LongWork, Step, advance
 from app.kernel.secrets import key_for
 from app.letters import letter_for
+from billing.adding_up import add_up_due
 from billing.assessing import assess_platform
 from billing.charging import charge_unused, charge_usage
 from billing.charging_fees import charge_fees
@@ -128,6 +129,10 @@ def assessing(session: Session, at: datetime) -> int:
     for platform_id in platforms:
         assess_platform(session, platform_id, at=at)
     return 0
+
+
+def adding_up(session: Session, at: datetime) -> int:
+    return add_up_due(session, at=at)
 
 
 def lapsing(session: Session, at: datetime) -> int:
@@ -243,6 +248,7 @@ TIMETABLE = (
     Job("proposing shares", timedelta(minutes=10), proposing_shares),
     Job("expiring red requests", timedelta(minutes=1), expiring_red_requests),
     Job("assessing", timedelta(seconds=15), assessing),
+    Job("adding up years", timedelta(minutes=1), adding_up),
     Job("long work", timedelta(seconds=1), long_work, portion=1),
 )
 

@@ -15,12 +15,12 @@ from app.catalogue.models import Equipment, Platform
 from app.catalogue.rules.customer import CustomerRelation
 from app.identity.models import Organization
 from app.kernel import clock
-from app.kernel.errors import InvalidInput
+from app.kernel.errors import Conflict, InvalidInput
 from app.kernel.interval import local_year
 from app.kernel.money import ZERO, Money
 from billing.models import Charge, Invoice, InvoiceLine
 from billing.rules import national
-from billing.rules.national import InstrumentHours, Row, Violation, in_hours, in_ten_thousands
+from billing.rules.national import Row, in_hours, in_ten_thousands
 from billing.rules.words import ChargeState, InvoiceKind
 from devices.use_totals import EquipmentUse, ServedRun, served_runs, use_by_equipment
 
@@ -29,13 +29,12 @@ MOST_RECORDS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class NationalReport:
-    """The three sheets, by the network's field names, and what is wrong with them."""
+    """The three sheets, by the network's field names."""
 
     year: int
     instruments: Sequence[Row]
     records: Sequence[Row]
     units: Sequence[Row]
-    violations: Sequence[Violation]
 
 
 def national_report(
@@ -49,7 +48,7 @@ def national_report(
     """Put together for these platforms. Six statements, O(sessions of the year).
 
     ``fees`` and ``addresses`` say of an equipment id its price and its page.
-    Errors: ``InvalidInput`` for more service records than one file holds.
+    Errors: ``InvalidInput`` for more service records than one file holds; ``Conflict`` where they contradict the hours.
     """
     equipment = session.scalars(
         select(Equipment)
@@ -66,31 +65,29 @@ def national_report(
     for number, told in use_by_equipment(session, within, platform_ids=platform_ids).items():
         use[device_of[number]] += told
     runs = served_runs(session, within, platform_ids=platform_ids, limit=MOST_RECORDS + 1)
-    if len(runs) > MOST_RECORDS:
+    check_size(year, len(runs))
+    recorded: dict[int, timedelta] = defaultdict(timedelta)
+    for run in runs:
+        recorded[device_of[run.equipment_id]] += run.running
+    if any(recorded[one.id] > use[one.id].service for one in devices):
+        raise Conflict("服务记录的合计大于服务机时：导出时数据有变化。请再导出一次。")
+    return NationalReport(
+        year,
+        [_instrument(one, use[one.id], fees.get(one.id, ""), addresses.get(one.id, "")) for one in devices],
+        _records(session, runs, {number: codes[device] for number, device in device_of.items()}),
+        _units(session, year, devices),
+    )
+
+
+def check_size(year: int, records: int) -> None:
+    """Errors: ``InvalidInput`` for more service records than one file holds."""
+    if records > MOST_RECORDS:
         raise InvalidInput(
             "%(year)s 年的服务记录超过 %(most)s 条，一个文件放不下。请按平台分别导出。",
             field="platform",
             year=year,
             most=MOST_RECORDS,
         )
-    recorded: dict[int, timedelta] = defaultdict(timedelta)
-    for run in runs:
-        recorded[device_of[run.equipment_id]] += run.running
-    instruments = [_instrument(one, use[one.id], fees.get(one.id, ""), addresses.get(one.id, "")) for one in devices]
-    units = _units(session, year, devices)
-    hours = [
-        InstrumentHours(
-            one.code, one.units, use[one.id].running, use[one.id].service, use[one.id].external, recorded[one.id]
-        )
-        for one in devices
-    ]
-    return NationalReport(
-        year,
-        instruments,
-        _records(session, runs, {number: codes[device] for number, device in device_of.items()}),
-        units,
-        [*national.hour_faults(hours, year=within.duration), *national.field_faults(instruments, units)],
-    )
 
 
 def _instrument(one: Equipment, use: EquipmentUse, fee: str, address: str) -> Row:

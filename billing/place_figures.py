@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Integer, any_, cast, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.identity.models import Organization
 from app.identity.rules.town import HOME_REGION
-from app.kernel.money import ZERO
-from billing.city_figures import FirmYear
-from billing.rules.place import ServedFirm, place_of
+from app.kernel.money import Money
+from billing.adding_up import was_served
+from billing.models import FirmYear
+from billing.rules.place import ServedFirms, place_of
 
 
-def served_firms(session: Session, firm_years: Sequence[FirmYear]) -> list[ServedFirm]:
-    """Each firm once, over all platforms. One statement."""
-    mine: dict[int, list[FirmYear]] = defaultdict(list)
-    for one in firm_years:
-        mine[one.organization_id].append(one)
-    rows = session.execute(
-        select(Organization.id, Organization.uscc, Organization.region, Organization.town, Organization.park).where(
-            Organization.id == any_(cast(sorted(mine), ARRAY(Integer)))
+def served_firms(session: Session, year: int) -> list[ServedFirms]:
+    """Every firm once, with the others of its town and park. One statement, O(kept totals of the year)."""
+    firm = (
+        select(
+            FirmYear.organization_id,
+            func.bool_or(was_served()).label("served"),
+            func.sum(FirmYear.orders).label("orders"),
+            func.sum(FirmYear.served_s).label("served_s"),
+            func.sum(FirmYear.revenue_fen).label("revenue"),
         )
+        .where(FirmYear.year == year)
+        .group_by(FirmYear.organization_id)
+        .subquery()
     )
-    return [
-        ServedFirm(
-            number,
-            uscc,
-            town=place_of(town, at_home=region == HOME_REGION),
-            park=place_of(park, at_home=region == HOME_REGION),
-            orders=sum(one.orders for one in mine[number]),
-            served=sum((one.served for one in mine[number]), timedelta()),
-            revenue=sum((one.revenue for one in mine[number]), ZERO),
+    at_home = (Organization.region == HOME_REGION).label("at_home")
+    coded = Organization.uscc.is_not(None)  # a code is its own firm's: none is there twice
+    rows = session.execute(
+        select(
+            Organization.town, Organization.park, at_home,
+            func.count().filter(firm.c.served, coded), func.count().filter(firm.c.served, ~coded),
+            func.sum(firm.c.orders), func.sum(firm.c.served_s), func.sum(firm.c.revenue),
         )
-        for number, uscc, region, town, park in rows
+        .join(firm, firm.c.organization_id == Organization.id)
+        .group_by(Organization.town, Organization.park, at_home)
+    )  # fmt: skip
+    return [
+        ServedFirms(
+            town=place_of(town, at_home=home),
+            park=place_of(park, at_home=home),
+            firms=firms,
+            without_code=without_code,
+            orders=int(orders),
+            served=timedelta(seconds=int(served_s)),
+            revenue=Money(int(revenue.fen)),
+        )
+        for town, park, home, firms, without_code, orders, served_s, revenue in rows
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,25 +10,35 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.catalogue.rules.customer import CustomerRelation
 from app.catalogue.standing_sql import relation, standing_joins
 from app.kernel.interval import Interval
-from devices.rules.week import Cell, Stretch, spread
+from devices.rules.week import Stretch, Week, spread
 
 # A session belongs to the moment at which it began.
+# OFFSET 0 keeps the planner from sorting all runs: of a computed column it believes that every row has its own value.
 BY_FIRM = text(
     f"""
-    SELECT equipment.platform_id, used.organization_id, {relation("used.organization_id")} AS relation,
-           sum(used.running_s)::bigint AS running_s,
-           count(DISTINCT used.reservation_id) FILTER (WHERE served.id IS NULL) AS orders
+    SELECT platform_id, organization_id, sum(running_s)::bigint AS running_s, sum(runs)::bigint AS runs,
+           count(reservation_id) AS orders
     FROM (
-        SELECT run.*, (run.started_at AT TIME ZONE 'Asia/Shanghai')::date AS day FROM usage_session AS run
-        WHERE run.started_at >= :start AND run.started_at < :end AND NOT run.open
-    ) AS used
-    JOIN equipment ON equipment.id = used.equipment_id
-    LEFT JOIN reservation AS served ON served.id = used.reservation_id AND served.service_request_id IS NOT NULL
-    {standing_joins(platform="equipment.platform_id", customer="used.organization_id", day="used.day")}
-    GROUP BY 1, 2, 3
+        SELECT platform_id, organization_id, reservation_id, sum(running_s) AS running_s, count(*) AS runs
+        FROM (
+            SELECT equipment.platform_id, used.organization_id, used.running_s,
+                   CASE WHEN served.id IS NULL THEN used.reservation_id END AS reservation_id
+            FROM (
+                SELECT run.*, (run.started_at AT TIME ZONE 'Asia/Shanghai')::date AS day FROM usage_session AS run
+                WHERE run.started_at >= :start AND run.started_at < :end AND NOT run.open
+            ) AS used
+            JOIN equipment ON equipment.id = used.equipment_id
+            LEFT JOIN reservation AS served
+                ON served.id = used.reservation_id AND served.service_request_id IS NOT NULL
+            {standing_joins(platform="equipment.platform_id", customer="used.organization_id", day="used.day")}
+            WHERE {relation("used.organization_id")} <> 'own_use'
+            OFFSET 0
+        ) AS told
+        GROUP BY 1, 2, 3
+    ) AS ordered
+    GROUP BY 1, 2
     """  # noqa: S608 - the parts are ours
 )
 BY_MONTH = text(
@@ -48,7 +59,8 @@ BY_EQUIPMENT = text(
            coalesce(sum(used.running_s) FILTER (WHERE {relation("used.organization_id")} <> 'own_use'), 0)::bigint
              AS service_s,
            coalesce(sum(used.running_s) FILTER (WHERE {relation("used.organization_id")} = 'external'), 0)::bigint
-             AS external_s
+             AS external_s,
+           count(*) FILTER (WHERE {relation("used.organization_id")} <> 'own_use') AS service_runs
     FROM (
         SELECT run.*, (run.started_at AT TIME ZONE 'Asia/Shanghai')::date AS day FROM usage_session AS run
         WHERE run.started_at >= :start AND run.started_at < :end AND NOT run.open
@@ -74,62 +86,71 @@ SERVED = text(
     LIMIT :limit
     """  # noqa: S608 - the parts are ours
 )
+# What a run puts into an hour is cut to a microsecond, and its last hour gets the rest: whole numbers, which add up to
+# the same in any order. 1970 began on a Thursday, 72 hours into a week.
 BY_HOUR = text(
     """
-    SELECT stretch.first_hour, stretch.hours, sum(stretch.density) AS density, sum(stretch.opening) AS opening,
-           sum(stretch.closing) AS closing
+    SELECT platform_id, (first_hour + 72) % 168 AS first_hour, hours, sum(opening)::bigint AS opening_us,
+           sum(middle)::bigint AS middle_us,
+           sum(running_s) * 1000000 - (sum(opening) + sum(middle) * greatest(hours - 2, 0))::bigint AS closing_us
     FROM (
-        SELECT (extract(isodow FROM local.began)::int - 1) * 24 + extract(hour FROM local.began)::int AS first_hour,
-               ceil(extract(epoch FROM local.ended - date_trunc('hour', local.began)) / 3600)::int AS hours,
-               used.running_s / extract(epoch FROM local.ended - local.began)::float8 AS density,
-               used.running_s / extract(epoch FROM local.ended - local.began)::float8
-                 * extract(epoch FROM least(local.ended, date_trunc('hour', local.began) + interval '1 hour')
-                                      - local.began)::float8 AS opening,
-               used.running_s / extract(epoch FROM local.ended - local.began)::float8
-                 * extract(epoch FROM local.ended - greatest(
-                       local.began, date_trunc('hour', local.ended - interval '1 microsecond')))::float8 AS closing
-        FROM usage_session AS used
-        JOIN equipment ON equipment.id = used.equipment_id
-        CROSS JOIN LATERAL (
-            SELECT used.started_at AT TIME ZONE 'Asia/Shanghai' AS began,
-                   used.ended_at AT TIME ZONE 'Asia/Shanghai' AS ended
-        ) AS local
-        WHERE used.started_at >= :start AND used.started_at < :end AND NOT used.open
-          AND (CAST(:platforms AS int[]) IS NULL OR equipment.platform_id = ANY(CAST(:platforms AS int[])))
+        SELECT platform_id, first_hour, hours, running_s, floor(3600 * density) AS middle,
+               CASE WHEN hours = 1 THEN running_s * 1e6::float8
+                    ELSE floor(((first_hour + 1) * 3600::float8 - began) * density) END AS opening
+        FROM (
+            SELECT equipment.platform_id, began, floor(began / 3600)::int AS first_hour,
+                   (ceil(ended / 3600) - floor(began / 3600))::int AS hours,
+                   running_s, running_s * 1e6::float8 / (ended - began) AS density
+            FROM (
+                SELECT equipment_id, running_s,
+                       date_part('epoch', started_at AT TIME ZONE 'Asia/Shanghai') AS began,
+                       date_part('epoch', ended_at AT TIME ZONE 'Asia/Shanghai') AS ended
+                FROM usage_session WHERE started_at >= :start AND started_at < :end AND NOT open
+                OFFSET 0
+            ) AS used
+            JOIN equipment ON equipment.id = used.equipment_id
+            OFFSET 0
+        ) AS dense
+        OFFSET 0
     ) AS stretch
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FirmUse:
-    """What one firm used of one platform. No relation: nobody is known to have used it.
+    """What a platform's equipment ran for one firm that is not the platform's own.
 
     An order is a used reservation that serves no commissioned work, with all its runs.
     """
 
     platform_id: int
-    organization_id: int | None
-    relation: CustomerRelation | None
+    organization_id: int
     running: timedelta
+    runs: int
     orders: int
-
-    @property
-    def is_service(self) -> bool:
-        return self.relation in (CustomerRelation.EXTERNAL, CustomerRelation.RELATED_PARTY)
 
 
 @dataclass(frozen=True, slots=True)
 class EquipmentUse:
-    """Running time by the meter: all of it, that for customers, and that for outsiders among them."""
+    """Running time by the meter: all of it, that for customers, and that for outsiders among them.
+
+    ``service_runs`` are the runs for customers.
+    """
 
     running: timedelta = timedelta()
     service: timedelta = timedelta()
     external: timedelta = timedelta()
+    service_runs: int = 0
 
     def __add__(self, other: EquipmentUse) -> EquipmentUse:
-        return EquipmentUse(self.running + other.running, self.service + other.service, self.external + other.external)
+        return EquipmentUse(
+            self.running + other.running,
+            self.service + other.service,
+            self.external + other.external,
+            self.service_runs + other.service_runs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +166,9 @@ class ServedRun:
 
 
 def use_by_firm(session: Session, within: Interval) -> list[FirmUse]:
-    """By platform, firm and how they stand to each other. One statement, O(sessions of the time)."""
+    """By platform and firm, without own use. One statement, O(sessions of the time)."""
     return [
-        FirmUse(
-            row.platform_id,
-            row.organization_id,
-            None if row.relation is None else CustomerRelation(row.relation),
-            timedelta(seconds=row.running_s),
-            row.orders,
-        )
+        FirmUse(row.platform_id, row.organization_id, timedelta(seconds=row.running_s), row.runs, row.orders)
         for row in session.execute(BY_FIRM, {"start": within.start, "end": within.end})
     ]
 
@@ -169,7 +184,10 @@ def use_by_equipment(session: Session, within: Interval, *, platform_ids: Collec
     asked = {"start": within.start, "end": within.end, "platforms": sorted(platform_ids)}
     return {
         row.equipment_id: EquipmentUse(
-            *(timedelta(seconds=length) for length in (row.running_s, row.service_s, row.external_s))
+            timedelta(seconds=row.running_s),
+            timedelta(seconds=row.service_s),
+            timedelta(seconds=row.external_s),
+            row.service_runs,
         )
         for row in session.execute(BY_EQUIPMENT, asked)
     }
@@ -191,17 +209,12 @@ def served_runs(session: Session, within: Interval, *, platform_ids: Collection[
     ]
 
 
-def use_by_hour(
-    session: Session, within: Interval, *, platform_ids: Collection[int] | None = None
-) -> dict[Cell, timedelta]:
-    """Running time by weekday (Monday = 0) and hour at the facility; all cells together are the running time.
+def use_by_hour(session: Session, within: Interval) -> dict[int, Week]:
+    """Running time of each platform by hour of the week; all hours together are its running time.
 
     One statement, O(sessions of the time); a session's running time is taken as spread evenly over its length.
     """
-    asked = {
-        "start": within.start,
-        "end": within.end,
-        "platforms": None if platform_ids is None else sorted(platform_ids),
-    }
-    rows = session.execute(BY_HOUR, asked)
-    return spread(Stretch(row.first_hour, row.hours, row.density, row.opening, row.closing) for row in rows)
+    found: dict[int, list[Stretch]] = defaultdict(list)
+    for row in session.execute(BY_HOUR, {"start": within.start, "end": within.end}):
+        found[row.platform_id].append(Stretch(row.first_hour, row.hours, row.opening_us, row.middle_us, row.closing_us))
+    return {platform_id: spread(stretches) for platform_id, stretches in found.items()}

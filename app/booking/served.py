@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -74,6 +75,14 @@ def signed_work(session: Session, platform_ids: Collection[int], within: Interva
     for row in _signed(session, platform_ids, within):
         before = found[row.platform_id]
         found[row.platform_id] = SignedWork(before.orders + row.orders, before.customers | {row.organization_id})
+    return found
+
+
+def signed_by_firm(session: Session, platform_ids: Collection[int], within: Interval) -> dict[tuple[int, int], int]:
+    """The same orders, by platform and firm."""
+    found: dict[tuple[int, int], int] = defaultdict(int)
+    for row in _signed(session, platform_ids, within):
+        found[row.platform_id, row.organization_id] += row.orders
     return found
 
 

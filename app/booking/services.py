@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Select, SelectBase, func, select
+from sqlalchemy import Select, SelectBase, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.booking.models import Quote, Reservation, ServiceRequest
 from app.booking.rules.service import AgreedLine, SignedRequest
 from app.booking.rules.words import RequestState
-from app.kernel.interval import Interval
 
 
 def signed_requests(session: Session, *, until: datetime, settled: SelectBase, limit: int) -> list[SignedRequest]:
@@ -60,20 +59,6 @@ def reservations_for(session: Session, request_ids: Collection[int]) -> dict[int
 def reservations_serving(request_ids: SelectBase) -> Select[int]:
     """Ids of the reservations that serve these requests."""
     return select(Reservation.id).where(Reservation.service_request_id.in_(request_ids))
-
-
-def signed_by_firm(session: Session, within: Interval) -> dict[tuple[int, int], int]:
-    """How many requests were signed off ``within``, by platform and firm. One query."""
-    rows = session.execute(
-        select(ServiceRequest.platform_id, ServiceRequest.organization_id, func.count())
-        .where(
-            ServiceRequest.state == RequestState.SIGNED_OFF,
-            ServiceRequest.signed_at >= within.start,
-            ServiceRequest.signed_at < within.end,
-        )
-        .group_by(ServiceRequest.platform_id, ServiceRequest.organization_id)
-    )
-    return {(platform_id, organization_id): count for platform_id, organization_id, count in rows}
 
 
 def _signed(row: ServiceRequest) -> SignedRequest:

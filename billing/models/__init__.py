@@ -60,6 +60,7 @@ from billing.models.tax_invoice import (
     RedRequestLine,
     TaxInvoice,
 )
+from billing.models.year_totals import EquipmentYear, FirmYear, PlatformYear
 
 __all__ = [
     "AcceptedRun",
@@ -85,11 +86,13 @@ __all__ = [
     "Dispute",
     "Dossier",
     "EarlierWord",
+    "EquipmentYear",
     "Evaluation",
     "EvaluationCorrection",
     "EvaluationEntry",
     "EvaluationScheme",
     "FeeSettlement",
+    "FirmYear",
     "Invoice",
     "InvoiceCounter",
     "InvoiceDocument",
@@ -105,6 +108,7 @@ __all__ = [
     "Payment",
     "PaymentTerm",
     "PeriodClose",
+    "PlatformYear",
     "PolicyAnswer",
     "RedLetter",
     "RedRequest",

@@ -21,13 +21,16 @@ Place = str | Unplaced
 
 
 @dataclass(frozen=True, slots=True)
-class ServedFirm:
-    """A firm and what all platforms together did for it. ``uscc`` is none where it is not known."""
+class ServedFirms:
+    """Firms of one town and park, and what all platforms together did for them; each firm is in one of these.
 
-    organization_id: int
-    uscc: str | None
+    ``without_code`` are firms whose unified social credit code is not known: not in ``firms``.
+    """
+
     town: Place
     park: Place
+    firms: int
+    without_code: int
     orders: int
     served: timedelta
     revenue: Money
@@ -50,26 +53,26 @@ def place_of(named: str | None, *, at_home: bool) -> Place:
     return named or (Unplaced.UNTOLD if at_home else Unplaced.OUTSIDE)
 
 
-def by_town(firms: Iterable[ServedFirm], towns: Sequence[str]) -> list[PlaceRow]:
+def by_town(firms: Iterable[ServedFirms], towns: Sequence[str]) -> list[PlaceRow]:
     """In the order of ``towns``, those without any firm too; then what is in none of them."""
     kept = list(firms)
     named = list(dict.fromkeys([*towns, *sorted({one.town for one in kept} - set(Unplaced) - set(towns))]))
     return [together(place, [one for one in kept if one.town == place]) for place in _with_unplaced(named)]
 
 
-def by_park(firms: Iterable[ServedFirm]) -> list[PlaceRow]:
+def by_park(firms: Iterable[ServedFirms]) -> list[PlaceRow]:
     """By name; then the firms in none."""
     kept = list(firms)
     named = sorted({one.park for one in kept} - set(Unplaced))
     return [together(place, [one for one in kept if one.park == place]) for place in _with_unplaced(named)]
 
 
-def together(place: Place, firms: Sequence[ServedFirm]) -> PlaceRow:
+def together(place: Place, firms: Sequence[ServedFirms]) -> PlaceRow:
     """Each firm is at one place, so rows add up to what all firms come to."""
     return PlaceRow(
         place,
-        firms=len({one.uscc for one in firms if one.uscc is not None}),
-        without_code=sum(one.uscc is None for one in firms),
+        firms=sum(one.firms for one in firms),
+        without_code=sum(one.without_code for one in firms),
         orders=sum(one.orders for one in firms),
         served=sum((one.served for one in firms), timedelta()),
         revenue=total([one.revenue for one in firms]),

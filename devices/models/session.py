@@ -52,6 +52,7 @@ class UsageSession(Model):
         Index(None, "equipment_id", "started_at"),
         Index(None, "reservation_id"),
         Index(None, "organization_id", "started_at"),
+        Index(None, "started_at", postgresql_using="brin"),
         Index("ix_usage_session_ended", "ended_at", postgresql_where=text("NOT open")),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -18,13 +18,14 @@ from app.catalogue.models import Platform
 from app.catalogue.rules.stage import STAGES, is_built
 from app.identity.rules.permission import Permission
 from app.kernel import clock
-from app.kernel.db import db
+from app.kernel.db import db, in_transaction
 from app.web.access import requires
 from app.web.exports import Column, download
 from app.web.formats import is_english, said
 from app.web.forms import CALENDAR
 from app.web.paging import wanted_file
 from app.web.words import word_of
+from billing.adding_up import add_up, added_up_at
 from billing.answering import POLICY
 from billing.city_figures import CityYear, PlatformRow, city_year
 from billing.rules.grant_steps import NAMES
@@ -125,8 +126,18 @@ def programme_word(programme: str) -> str:
 
 
 def figures_of(year: int) -> CityYear:
+    added_up(year)
     today = clock.local_date(clock.now())
     return city_year(db.session(), year, on=min(today, date(year, 12, 31)))
+
+
+def added_up(year: int) -> datetime | None:
+    """As of when the year's totals are. One that never was added up is now; from then on it is in the background."""
+    at = clock.now()
+    if (told := added_up_at(db.session(), year)) is None:
+        in_transaction(lambda session: add_up(session, year, at=at))
+        told = added_up_at(db.session(), year)
+    return told
 
 
 def asked_year() -> int:

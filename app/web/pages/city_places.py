@@ -6,14 +6,16 @@ from datetime import date
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
+from sqlalchemy import exists, select
 from werkzeug.wrappers import Response
 
+from app.catalogue.models import Platform
 from app.identity.rules.permission import Permission
 from app.identity.rules.town import towns_on
 from app.kernel.db import db
 from app.web.access import requires
 from app.web.exports import Column, download
-from app.web.pages.city import asked_year, figures_of
+from app.web.pages.city import added_up, asked_year
 from app.web.paging import wanted_file
 from app.web.words import word_of
 from billing.place_figures import served_firms
@@ -29,8 +31,8 @@ def places() -> Response | str:
     year = asked_year()
     by = "park" if request.args.get("by") == "park" else "town"
     towns = towns_on(date(year, 12, 31))
-    city = figures_of(year)
-    firms = served_firms(db.session(), city.firm_years)
+    as_of = added_up(year)
+    firms = served_firms(db.session(), year)
     rows = by_park(firms) if by == "park" else by_town(firms, towns.names)
     whole = together(ALL, firms)
     if form := wanted_file():
@@ -42,11 +44,13 @@ def places() -> Response | str:
             Column(gettext("服务小时（计量运行）"), lambda row: row.served, "hours"),
             Column(gettext("服务收入（不含税，元）"), lambda row: row.revenue, "money"),
         ]
-        return download(f"{by}s-{year}", columns, [*rows, whole], form=form, is_sample=lambda row: city.illustrative)
+        sample = bool(db.session.scalar(select(exists().where(Platform.illustrative))))
+        return download(f"{by}s-{year}", columns, [*rows, whole], form=form, is_sample=lambda row: sample)
     shown = [row for row in rows if row.firms or row.without_code or row.orders or row.revenue]
     return render_template(
         "city_places.html",
         year=year,
+        as_of=as_of,
         by=by,
         rows=rows if by == "town" else shown,
         whole=whole,

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, select
 from werkzeug.wrappers import Response
 
 from app.catalogue.models import Platform
 from app.identity.rules.permission import Permission
 from app.kernel.db import db
-from app.kernel.interval import local_year
 from app.web.access import requires
 from app.web.exports import Column, download
-from app.web.pages.city import asked_year
+from app.web.pages.city import added_up, asked_year
 from app.web.paging import wanted_file
-from devices.use_totals import use_by_hour, use_by_month
+from billing.models import PlatformYear
 
 pages = Blueprint("city_use", __name__)
 MONTHS, DAYS, HOURS = range(1, 13), range(7), range(24)
@@ -44,8 +42,13 @@ class FieldRow:
 def use() -> Response | str:
     year = asked_year()
     session = db.session()
-    fields = dict(session.execute(select(Platform.id, Platform.field)).all())
-    rows = _by_field(fields, use_by_month(session, local_year(year)))
+    as_of = added_up(year)
+    used = session.execute(
+        select(Platform.field, PlatformYear.months_s, PlatformYear.week_us).outerjoin(
+            PlatformYear, and_(PlatformYear.platform_id == Platform.id, PlatformYear.year == year)
+        )
+    ).all()
+    rows = _by_field((row.field, row.months_s or ()) for row in used)
     if form := wanted_file():
         columns: list[Column[FieldRow]] = [
             Column(gettext("领域"), lambda row: row.field),
@@ -56,12 +59,13 @@ def use() -> Response | str:
         sample = bool(session.scalar(select(exists().where(Platform.illustrative))))
         return download(f"use-{year}", columns, [*rows, whole], form=form, is_sample=lambda row: sample)
     chosen = request.args.get("field", "")
-    chosen = chosen if chosen in fields.values() else ""
-    among = [number for number, field in fields.items() if field == chosen] if chosen else None
-    week = use_by_hour(session, local_year(year), platform_ids=among)
+    fields = [row.field for row in rows]
+    chosen = chosen if chosen in fields else ""
+    week = _week(row.week_us or () for row in used if chosen in ("", row.field))
     return render_template(
         "city_use.html",
         year=year,
+        as_of=as_of,
         rows=rows,
         whole=sum((row.whole for row in rows), timedelta()),
         week=week,
@@ -69,21 +73,30 @@ def use() -> Response | str:
         days=DAYS,
         hours_of_day=HOURS,
         months=MONTHS,
-        fields=sorted(set(fields.values())),
+        fields=fields,
         chosen=chosen,
         heat=[[hour, day, round(week[day, hour] / HOUR, 2)] for day in DAYS for hour in HOURS],
         stacks=[{"name": row.field, "hours": [round(one / HOUR, 2) for one in row.months]} for row in rows],
     )
 
 
-def _by_field(fields: dict[int, str], use: dict[tuple[int, int], timedelta]) -> list[FieldRow]:
+def _by_field(used: Iterable[tuple[str, Sequence[int]]]) -> list[FieldRow]:
     """Every field that a platform has, also without use."""
-    months: dict[str, list[timedelta]] = defaultdict(lambda: [timedelta()] * 12)
-    for field in sorted(set(fields.values())):
-        months[field] = [timedelta()] * 12
-    for (platform_id, month), length in use.items():
-        months[fields[platform_id]][month - 1] += length
-    return [FieldRow(field, lengths) for field, lengths in months.items()]
+    seconds: dict[str, list[int]] = {}
+    for field, months in used:
+        whole = seconds.setdefault(field, [0] * 12)
+        for at, length in enumerate(months):
+            whole[at] += length
+    return [FieldRow(field, [timedelta(seconds=one) for one in months]) for field, months in sorted(seconds.items())]
+
+
+def _week(weeks: Iterable[Sequence[int]]) -> dict[tuple[int, int], timedelta]:
+    """By weekday and hour."""
+    whole = [0] * (7 * 24)
+    for week in weeks:
+        for at, length in enumerate(week):
+            whole[at] += length
+    return {divmod(at, 24): timedelta(microseconds=length) for at, length in enumerate(whole)}
 
 
 def _of_month(month: int) -> Callable[[FieldRow], timedelta]:

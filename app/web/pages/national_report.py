@@ -12,7 +12,6 @@ import xlsxwriter
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
 from werkzeug.wrappers import Response
 
 from app.catalogue.models import Platform
@@ -23,8 +22,9 @@ from app.kernel.errors import Refusal
 from app.web.access import requires
 from app.web.errors import sentence
 from app.web.exports import SAMPLE
-from app.web.pages.city import asked_year
+from app.web.pages.city import added_up, asked_year
 from app.web.prices import headline
+from billing.national_check import check_report
 from billing.national_report import NationalReport, national_report
 from billing.rules import national
 from billing.rules.national import Fault, Row
@@ -41,40 +41,42 @@ SHOWN = 100
 @requires(Permission.SEE_CITY)
 def report() -> Response | str:
     year, form = asked_year(), request.args.get("format", "")
-    platforms = db.session.scalars(
-        select(Platform).options(selectinload(Platform.equipment)).order_by(Platform.id)
-    ).all()
+    platforms = db.session.scalars(select(Platform).order_by(Platform.id)).all()
     chosen = request.args.get("platform", "")
     among = [one for one in platforms if one.code == chosen] or platforms
+    if form not in ("json", "xlsx"):
+        return _page(year, platforms, chosen, among)
     try:
         made = _made(year, among)
     except Refusal as refusal:
-        if form:
-            flash(sentence(refusal), "error")
-            return redirect(url_for(".report", year=year))
-        return _page(year, platforms, chosen, None, refused=sentence(refusal))
+        flash(sentence(refusal), "error")
+        return redirect(url_for(".report", year=year))
     name = f"national-{year}{f'-{chosen}' if chosen else ''}"
+    sample = any(one.illustrative for one in among)
     if form == "json":
-        return _download(_as_json(made, is_sample=_is_sample(among)), "application/json", f"{name}.json")
-    if form == "xlsx":
-        return _download(_as_workbook(made, is_sample=_is_sample(among)), XLSX, f"{name}.xlsx")
-    return _page(year, platforms, chosen, made)
+        return _download(_as_json(made, is_sample=sample), "application/json", f"{name}.json")
+    return _download(_as_workbook(made, is_sample=sample), XLSX, f"{name}.xlsx")
 
 
-def _page(
-    year: int, platforms: Sequence[Platform], chosen: str, made: NationalReport | None, *, refused: str = ""
-) -> str:
+def _page(year: int, platforms: Sequence[Platform], chosen: str, among: Sequence[Platform]) -> str:
+    as_of = added_up(year)
+    check, refused = None, ""
+    try:
+        check = check_report(db.session(), year, platform_ids=[one.id for one in among])
+    except Refusal as refusal:
+        refused = sentence(refusal)
     return render_template(
         "city_national.html",
         year=year,
+        as_of=as_of,
         platforms=platforms,
         chosen=chosen,
-        made=made,
+        check=check,
         refused=refused,
         shown=SHOWN,
         fault_word=fault_word,
         left_out=LEFT_OUT,
-        empty_fields=[] if made is None else _empty_fields(made),
+        empty_fields=[f"{sheet}.{name}" for sheet, names in SHEETS for name in names if name not in national.KNOWN],
     )
 
 
@@ -83,7 +85,6 @@ def fault_word(fault: Fault) -> str:
         Fault.SERVICE_OVER_RUNNING: gettext("服务机时大于运行机时"),
         Fault.EXTERNAL_OVER_SERVICE: gettext("对外机时大于服务机时"),
         Fault.LONGER_THAN_THE_YEAR: gettext("运行机时超过全年小时数"),
-        Fault.RECORDS_OVER_SERVICE: gettext("服务记录合计大于服务机时"),
         Fault.TOO_LONG: gettext("内容超过允许长度"),
         Fault.NO_UNIT_CODE: gettext("依托单位没有统一社会信用代码"),
     }[fault]
@@ -101,18 +102,8 @@ def _made(year: int, platforms: Sequence[Platform]) -> NationalReport:
     )
 
 
-def _is_sample(platforms: Sequence[Platform]) -> bool:
-    return any(one.illustrative for one in platforms)
-
-
 def _rows_of(made: NationalReport) -> dict[str, Sequence[Row]]:
     return {"instruments": made.instruments, "records": made.records, "units": made.units}
-
-
-def _empty_fields(made: NationalReport) -> list[str]:
-    """Fields that nobody here knows anything of, by sheet."""
-    rows = _rows_of(made)
-    return [f"{sheet}.{name}" for sheet, names in SHEETS for name in names if not any(row[name] for row in rows[sheet])]
 
 
 def _as_json(made: NationalReport, *, is_sample: bool) -> bytes:
