@@ -91,12 +91,23 @@ def _standing(
 
 
 def conclude(
-    session: Session, platform_id: int, year: int, *, selected: bool, document: str, by: int, at: datetime
+    session: Session,
+    platform_id: int,
+    year: int,
+    *,
+    selected: bool,
+    document: str,
+    by: int,
+    at: datetime,
+    seen: str | None = None,
 ) -> Evaluation:
     """Keep what the year came to, with the official's selection and the number of the document.
 
+    ``seen`` is the total that the official decided on, as :func:`total_said` says it.
+
     Errors: ``InvalidInput`` without a document or for a year to come; ``Conflict`` if it is concluded, before the
-    weights of the year are set, while a manual indicator waits for an official, or once a claim is locked.
+    weights of the year are set, while a manual indicator waits for an official, once a claim is locked, or where the
+    total is not the one that was seen.
     """
     _insist(session, platform_id, year, document)
     if year > local_date(at).year:
@@ -108,6 +119,8 @@ def conclude(
         raise Conflict("这一年的评价已有结果，只能更正。")
     if now.waiting:
         raise Conflict("还有 %(count)s 项人工指标等待确认，请先确认或更正。", count=len(now.waiting))
+    if seen is not None and seen != total_said(now.result):
+        raise Conflict("数据刚有更新：现为 %(total)s 分。请核对后再记录。", total=total_said(now.result))
     row = now.evaluation
     if row is None:
         illustrative = session.get_one(Platform, platform_id).illustrative
@@ -122,6 +135,11 @@ def conclude(
         total=str(row.score), selected=selected, document=row.document,
     )  # fmt: skip
     return row
+
+
+def total_said(result: Result) -> str:
+    """Points, to the hundredth."""
+    return f"{result.total:.2f}"
 
 
 def correct(

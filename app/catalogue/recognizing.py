@@ -1,4 +1,4 @@
-"""An authority's decision about a platform is recorded with its document."""
+"""An authority's decision about a platform is recorded with its document, and taken back where that was a mistake."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def record_recognition(
     if recognised_on > clock.local_date(at):
         raise InvalidInput("日期不能晚于今天。文件生效后再登记。", field="recognised_on")
     known = session.scalar(
-        select(Recognition).where(Recognition.platform_id == platform_id, Recognition.level == level)
+        select(Recognition).where(
+            Recognition.platform_id == platform_id, Recognition.level == level, Recognition.withdrawn_at.is_(None)
+        )
     )
     if known is not None:
         raise Conflict("这个平台已登记过这一级：%(document)s。", field="level", document=known.document)
@@ -62,5 +64,33 @@ def record_recognition(
         recognised_on=recognised_on.isoformat(),
         document=document,
         newly=newly,
+    )
+    return row
+
+
+def withdraw_recognition(session: Session, recognition_id: int, *, reason: str, by: int, at: datetime) -> Recognition:
+    """Take back what was recorded wrongly; the row stays, and what a locked claim rests on stays as it is.
+
+    Errors: ``NotFound``, ``Conflict`` where it is withdrawn already, ``InvalidInput`` without a reason.
+    """
+    row = session.get(Recognition, recognition_id, with_for_update=True)
+    if row is None:
+        raise NotFound("没有这条认定登记。")
+    if row.withdrawn_at is not None:
+        raise Conflict("这条登记已经撤销。")
+    if not reason.strip():
+        raise InvalidInput("请写明撤销的理由。", field="reason")
+    row.withdrawn_at, row.withdrawn_reason = at, reason.strip()[:300]
+    session.flush()
+    audit.record(
+        session,
+        at=at,
+        by=by,
+        deed="recognition withdrawn",
+        subject="platform",
+        subject_id=row.platform_id,
+        level=row.level.value,
+        document=row.document,
+        reason=row.withdrawn_reason,
     )
     return row

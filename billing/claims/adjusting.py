@@ -13,10 +13,10 @@ from app.kernel.money import ZERO, Money, total
 from billing.answering import POLICY
 from billing.assessing import judging_facts
 from billing.claims.budgeting import hold_budget, insist_on_budget
-from billing.claims.record import basis_of, claim_for_change, year_of
+from billing.claims.record import basis_of, claim_for_change, locked_later, year_of
 from billing.claims.telling import tell_operator
 from billing.models import Claim, ClaimAdjustment, ClaimItem
-from billing.rules.claim import DECIDED, FROZEN, ClaimState
+from billing.rules.claim import DECIDED, ClaimState
 from billing.rules.facts import Programme
 from billing.rules.grant import Shares, shares
 from billing.rules.policy import Settings
@@ -119,13 +119,7 @@ def _split(item: ClaimItem, amount: Money, settings: Settings) -> Shares:
 
 def _insist_on_last_year(session: Session, claim: Claim) -> None:
     """A later year that is locked was reckoned with what this one left of the cap."""
-    later = select(Claim.id).where(
-        Claim.platform_id == claim.platform_id,
-        Claim.policy == claim.policy,
-        Claim.year > claim.year,
-        Claim.state.in_(FROZEN),
-    )
-    if session.scalar(select(later.exists())):
+    if locked_later(session, claim) is not None:
         raise Conflict("以后年度的申报已经锁定，上限已按原金额推算，不能再调增。")
 
 

@@ -11,11 +11,19 @@ from sqlalchemy.orm import Session
 from app.kernel import audit, clock
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.money import ZERO, total
-from billing.claims.record import basis_today, claim_for_change, hold_platform, packed, summary_of, year_of
+from billing.claims.record import (
+    basis_today,
+    claim_for_change,
+    hold_platform,
+    locked_later,
+    packed,
+    summary_of,
+    year_of,
+)
 from billing.claims.telling import tell_operator
 from billing.evaluation_schemes import hold_evaluations
 from billing.models import Claim, ClaimRecord, Invoice, UnrecognizedInvoice
-from billing.rules.claim import FROZEN, ClaimState, insist_on_move
+from billing.rules.claim import ClaimState, insist_on_move
 from billing.rules.grant import Grant, NoGrant
 from billing.rules.grant_steps import REFUSED
 
@@ -77,14 +85,7 @@ def _platform_of(session: Session, claim_id: int) -> int:
 
 
 def _insist_on_order(session: Session, claim: Claim) -> None:
-    later = session.scalar(
-        select(func.min(Claim.year)).where(
-            Claim.platform_id == claim.platform_id,
-            Claim.policy == claim.policy,
-            Claim.year > claim.year,
-            Claim.state.in_(FROZEN),
-        )
-    )
+    later = locked_later(session, claim)
     if later is not None:
         raise Conflict("%(later)s 年的申报已经锁定，%(year)s 年不能再锁定。", later=later, year=claim.year)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.models import Platform
@@ -17,6 +17,7 @@ from app.kernel.errors import NotFound
 from billing.answering import POLICY, settings_in_force
 from billing.assessing import by_cash, facts_of, judging_facts
 from billing.models import Claim, ClaimRecord
+from billing.rules.claim import FROZEN
 from billing.rules.facts import Facts, Filing
 from billing.rules.policy import Settings
 from billing.rules.scenario import scenario_facts, scenario_of
@@ -116,3 +117,15 @@ def packed(scenario: dict[str, Any]) -> tuple[bytes, str]:
     """The file of a scenario as it is kept, and its SHA-256."""
     content = file_of(scenario)
     return zlib.compress(content), hashlib.sha256(content).hexdigest()
+
+
+def locked_later(session: Session, claim: Claim) -> int | None:
+    """The first later year of the platform whose claim is locked: it was reckoned with what this one left of caps."""
+    return session.scalar(
+        select(func.min(Claim.year)).where(
+            Claim.platform_id == claim.platform_id,
+            Claim.policy == claim.policy,
+            Claim.year > claim.year,
+            Claim.state.in_(FROZEN),
+        )
+    )

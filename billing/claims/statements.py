@@ -20,7 +20,7 @@ from billing.rules.policy import Bearer
 
 
 @dataclass(frozen=True, slots=True)
-class Borne:
+class BearerAccount:
     """What one bearer owes of a claim, and what it has paid."""
 
     bearer: Bearer
@@ -64,8 +64,8 @@ class ClaimView:
         return total([granted(one) for one in self.claim.items])
 
     @property
-    def borne(self) -> list[Borne]:
-        return [Borne(one, due_from(self.claim, one.key), paid_by(self.claim, one.key)) for one in BEARERS]
+    def borne(self) -> list[BearerAccount]:
+        return [BearerAccount(one, due_from(self.claim, one.key), paid_by(self.claim, one.key)) for one in BEARERS]
 
     @property
     def paid(self) -> Money:

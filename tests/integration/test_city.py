@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, func, select
 
 from app.catalogue.models import RecognitionLevel
-from app.catalogue.recognizing import record_recognition
+from app.catalogue.recognizing import record_recognition, withdraw_recognition
+from app.identity.models import Organization
 from app.identity.placing import place_organization
 from app.kernel import clock
 from app.kernel.audit import AuditEntry
 from app.kernel.db import db
 from app.kernel.errors import Conflict, InvalidInput, NotFound
-from app.kernel.interval import local_year
+from app.kernel.interval import Interval, local_year
 from app.kernel.money import ZERO, Money
+from billing.adding_up import add_up, add_up_due, added_up_at
 from billing.assessing import assess_platform, facts_of
 from billing.city_figures import city_year
-from billing.models import Claim, ClaimAdjustment, ClaimItem, ClaimPayment, Invoice
+from billing.models import (
+    Claim,
+    ClaimAdjustment,
+    ClaimItem,
+    ClaimPayment,
+    EquipmentYear,
+    FirmYear,
+    Invoice,
+    PlatformYear,
+)
 from billing.place_figures import served_firms
+from billing.platform_figures import figures_of
 from billing.rules.claim import ClaimState
 from billing.rules.place import Unplaced, by_town, together
 from billing.subsidy_totals import planned_grants, subsidy_totals
-from devices.use_totals import use_by_hour, use_by_month
+from devices.use_totals import served_runs, use_by_equipment
 from tests import makers
-from tests.integration import page_world
+from tests.integration import evaluation_world, page_world
 from tests.integration.city_world import AT, BEIJING, YEAR, City
 
 TODAY = date(2026, 11, 24)
@@ -35,7 +48,9 @@ TODAY = date(2026, 11, 24)
 
 @pytest.fixture
 def city(session) -> City:
-    return City(session)
+    made = City(session)
+    add_up(session, YEAR, at=AT)
+    return made
 
 
 @contextmanager
@@ -53,82 +68,169 @@ def statements():
         event.remove(db.engine, "before_cursor_execute", note)
 
 
-def test_the_citys_year_is_what_the_raw_tables_say(city, session):
-    told = city_year(session, YEAR, on=TODAY)
-    running, served, orders = Counter(), Counter(), {}
+def by_hand(city, session):
+    """The year from the raw tables: running by platform; orders, runs, hours and revenue by platform and firm."""
+    running, served, runs, orders, revenue = Counter(), Counter(), Counter(), {}, Counter()
     for platform, row in city.of_year():
         running[platform.id] += row.running_s
         if row.organization_id and not city.own(platform, row.organization_id, row.started_at):
             served[platform.id, row.organization_id] += row.running_s
+            runs[platform.id, row.organization_id] += 1
             if row.reservation_id:
                 orders.setdefault((platform.id, row.organization_id), set()).add(row.reservation_id)
-    revenue = {}
-    for invoice in session.scalars(select(Invoice)):
-        pair = invoice.platform_id, invoice.organization_id
-        revenue[pair] = revenue.get(pair, ZERO) + invoice.net_fen
+    for invoice in session.scalars(select(Invoice).where(Invoice.issued_on.between(date(YEAR, 1, 1), TODAY))):
+        revenue[invoice.platform_id, invoice.organization_id] += invoice.net_fen.fen
+    firms = {
+        pair: (len(orders.get(pair, ())), runs[pair], served[pair], Money(revenue[pair]))
+        for pair in served.keys() | revenue.keys()
+    }
+    return running, firms
+
+
+def kept_firms(session):
+    return {
+        (one.platform_id, one.organization_id): (one.orders, one.runs, one.served_s, one.revenue_fen)
+        for one in session.execute(select(FirmYear.__table__).where(FirmYear.year == YEAR))
+    }
+
+
+def assert_as_by_hand(city, session):
+    running, firms = by_hand(city, session)
+    told = city_year(session, YEAR, on=TODAY)
     assert {row.platform.id: row.running.total_seconds() for row in told.rows} == running
-    found = {(one.platform_id, one.organization_id): one for one in told.firm_years}
-    assert found.keys() == served.keys() | revenue.keys()
-    for pair, one in found.items():
-        assert one.served.total_seconds() == served[pair]
-        assert one.orders == len(orders.get(pair, ()))
-        assert one.revenue == revenue.get(pair, ZERO)
-    assert told.revenue == sum(revenue.values(), ZERO)
-    assert told.firms == len({firm for _, firm in found})
+    assert kept_firms(session) == firms
+    coded = set(session.scalars(select(Organization.id).where(Organization.uscc.is_not(None))))
     for row in told.rows:
-        assert row.firms == sum(platform == row.platform.id for platform, _ in found)
-    assert any(len(each) for each in orders.values())
+        mine = {firm: one for (platform, firm), one in firms.items() if platform == row.platform.id}
+        assert row.firms == sum(firm in coded and runs > 0 for firm, (_, runs, _, _) in mine.items())
+        assert row.served == timedelta(seconds=sum(seconds for _, _, seconds, _ in mine.values()))
+        assert row.revenue == sum((revenue for *_, revenue in mine.values()), ZERO)
+    assert told.firms == len({firm for (_, firm), (_, runs, _, _) in firms.items() if firm in coded and runs})
+    within = local_year(YEAR)
+    use = use_by_equipment(session, within, platform_ids=[one.id for one in city.platforms])
+    kept = session.execute(select(EquipmentYear.__table__)).all()
+    assert {one.equipment_id: (one.running_s, one.service_s, one.external_s, one.service_runs) for one in kept} == {
+        number: (*(part // timedelta(seconds=1) for part in (one.running, one.service, one.external)), one.service_runs)
+        for number, one in use.items()
+    }
+    assert sum(one.running_s for one in kept) == sum(running.values())
+    assert sum(one.service_s for one in kept) == sum(seconds for _, _, seconds, _ in firms.values())
+    records = served_runs(session, within, platform_ids=[one.id for one in city.platforms], limit=10**6)
+    assert sum(one.service_runs for one in kept) == len(records)
+
+
+def test_the_citys_year_is_what_the_raw_tables_say(city, session):
+    assert_as_by_hand(city, session)
+    assert any(orders for orders, *_ in kept_firms(session).values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_adding_up_again_gives_what_the_facts_say_after_whatever_change(city, session, seed):
+    chance, platform = random.Random(seed), city.platforms[0]
+    before = kept_firms(session)
+    vanished = city.platforms[1].id, city.firms[4].id
+    assert vanished in before
+    runs = []
+    for each, row in city.of_year():
+        if (each.id, row.organization_id) == vanished:
+            session.delete(row)
+        else:
+            runs.append(row)
+    for row in chance.sample(runs, 12):  # derived anew: other lengths, other users, or no run at all
+        if chance.random() < 0.3:
+            session.delete(row)
+        else:
+            row.running_s = chance.randrange(1, row.running_s + 1)
+            row.organization_id = chance.choice([*(firm.id for firm in (*city.firms[:4], *city.hosts)), None])
+    moved = chance.choice(runs)
+    if moved not in session.deleted:  # into the year before
+        moved.started_at = moved.started_at - timedelta(days=366)
+        moved.during = Interval(moved.started_at, moved.ended_at)
+    began = datetime(YEAR, 2, 2, tzinfo=UTC)
+    city.used(city.meters[0], city.firms[4], Interval(began, began + timedelta(days=1)))
+    city.invoiced(platform, city.firms[3], Money(chance.randrange(1, 10**7)), 20, on=date(YEAR, 11, 1))
+    city.invoiced(city.platforms[1], city.firms[0], Money(-chance.randrange(1, 10**6)), 21, credits=city.first)
+    session.flush()
+    assert kept_firms(session) == before
+    add_up(session, YEAR, at=AT + timedelta(minutes=1))
+    assert vanished not in kept_firms(session)
+    assert_as_by_hand(city, session)
+    assert city_year(session, YEAR, on=TODAY).added_up_at == AT + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_city_counts_the_same_firms_and_orders_as_the_evaluation(session, seed):
+    numbers = [side.platform_id for side in evaluation_world.build(session, random.Random(seed))]
+    add_up(session, YEAR, at=AT)
+    evaluated = figures_of(session, numbers, YEAR)
+    told = city_year(session, YEAR, on=TODAY)
+    assert {row.platform.id: (row.firms, row.running) for row in told.rows} == {
+        one: (each.firms, each.running) for one, each in evaluated.items()
+    }
+    orders = together("all", served_firms(session, YEAR)).orders
+    assert orders == sum(each.orders for each in evaluated.values()) > 0
+
+
+def test_this_year_is_added_up_anew_after_minutes_and_others_after_an_hour(city, session):
+    def waited(**given):
+        at = AT + timedelta(**given)
+        while add_up_due(session, at=at):
+            pass
+        return {year for year in (YEAR, YEAR - 1) if added_up_at(session, year) == at}
+
+    assert waited(minutes=1) == {YEAR - 1}  # never before
+    assert waited(minutes=6) == {YEAR}
+    assert waited(minutes=7) == set()
+    assert waited(minutes=70) == {YEAR, YEAR - 1}
+    assert added_up_at(session, YEAR - 2) is None
 
 
 def test_towns_add_up_to_the_city_and_every_firm_is_in_one(city, session):
     told = city_year(session, YEAR, on=TODAY)
-    firms = served_firms(session, told.firm_years)
+    firms = served_firms(session, YEAR)
     rows = by_town(firms, ["青阳街道", "安海镇", "东石镇"])
     assert [row.place for row in rows] == ["青阳街道", "安海镇", "东石镇", Unplaced.OUTSIDE, Unplaced.UNTOLD]
     assert sum(row.revenue.fen for row in rows) == told.revenue.fen
     assert sum((row.served for row in rows), timedelta()) == told.served
-    assert sum(row.firms + row.without_code for row in rows) == told.firms
+    assert sum(row.firms for row in rows) == told.firms
     by_place = {row.place: row for row in rows}
     assert (by_place["青阳街道"].firms, by_place[Unplaced.OUTSIDE].firms) == (2, 1)
     assert by_place[Unplaced.UNTOLD].without_code >= 1
-    assert together("all", firms).orders == sum(one.orders for one in told.firm_years)
+    assert together("all", firms).orders == sum(orders for orders, *_ in kept_firms(session).values())
 
 
 def test_the_week_and_the_months_hold_all_running_time(city, session):
     rows = city.of_year()
-    week = use_by_hour(session, local_year(YEAR))
-    by_hand = Counter()
-    for _, row in rows:
+    weeks, months = {one.id: Counter() for one in city.platforms}, Counter()
+    for platform, row in rows:
         began, ended = (at.astimezone(UTC) + BEIJING for at in (row.started_at, row.ended_at))
+        months[platform.id, began.month] += row.running_s
         density, at = row.running_s / (ended - began).total_seconds(), began
         while at < ended:
             after = min(ended, at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
-            by_hand[at.weekday(), at.hour] += density * (after - at).total_seconds()
+            weeks[platform.id][at.weekday() * 24 + at.hour] += density * (after - at).total_seconds()
             at = after
-    for cell, length in week.items():
-        assert length.total_seconds() == pytest.approx(by_hand[cell], abs=0.01)
-    months = Counter()
-    for platform, row in rows:
-        months[platform.id, (row.started_at.astimezone(UTC) + BEIJING).month] += row.running_s
-    assert {key: length.total_seconds() for key, length in use_by_month(session, local_year(YEAR)).items()} == months
-    first = city.platforms[0].id
-    of_one = sum(use_by_hour(session, local_year(YEAR), platform_ids=[first]).values(), timedelta())
-    assert of_one.total_seconds() == pytest.approx(sum(s for (one, _), s in months.items() if one == first), abs=1)
+    for one in session.scalars(select(PlatformYear).where(PlatformYear.year == YEAR)):
+        assert one.months_s == [months[one.platform_id, month] for month in range(1, 13)]
+        assert sum(one.week_us) == sum(one.months_s) * 1_000_000
+        expected = [weeks[one.platform_id][hour] for hour in range(168)]
+        assert [length / 1e6 for length in one.week_us] == pytest.approx(expected, abs=0.01)
 
 
 def test_the_number_of_statements_does_not_grow_with_the_city(session):
     counts = []
     for seed in (1, 2):
         City(session, sessions=3, seed=seed)
+        add_up(session, YEAR, at=AT)
         session.commit()
         with statements() as asked:
             told = city_year(session, YEAR, on=TODAY)
-            served_firms(session, told.firm_years)
+            served_firms(session, YEAR)
             subsidy_totals(session, YEAR, told.grants)
         counts.append(len(asked))
         session.expunge_all()
         session.rollback()
-    assert counts[0] == counts[1] == 10, asked
+    assert counts[0] == counts[1] == 11, asked
 
 
 def test_cultivation_is_a_stage_but_never_a_certification(city, session):
@@ -167,6 +269,28 @@ def test_cultivation_is_a_stage_but_never_a_certification(city, session):
     with pytest.raises(NotFound):
         record_recognition(session, document="示例", **{**other, "platform_id": 0})
     assert session.scalar(select(func.count()).where(AuditEntry.deed == "recognition recorded")) == 3
+
+
+def test_a_recognition_that_was_recorded_by_mistake_is_taken_back_with_a_reason(city, session):
+    platform = city.platforms[0]
+    by = makers.person(session).id
+    told = {"platform_id": platform.id, "newly": True, "by": by, "at": AT, "level": RecognitionLevel.QUANZHOU}
+    wrong = record_recognition(session, recognised_on=date(2025, 3, 3), document="示例认定1号", **told)
+    with pytest.raises(InvalidInput, match="理由"):
+        withdraw_recognition(session, wrong.id, reason="  ", by=by, at=AT)
+    with pytest.raises(NotFound):
+        withdraw_recognition(session, 0, reason="年份录错", by=by, at=AT)
+    withdraw_recognition(session, wrong.id, reason="年份录错", by=by, at=AT)
+    with pytest.raises(Conflict, match="已经撤销"):
+        withdraw_recognition(session, wrong.id, reason="年份录错", by=by, at=AT)
+    session.expire_all()
+    assert city_year(session, YEAR, on=TODAY).built == 0
+    assert facts_of(session, platform.id).platform.certified_on is None
+    record_recognition(session, recognised_on=date(2026, 3, 3), document="示例认定1号", **told)
+    session.expire_all()
+    assert facts_of(session, platform.id).platform.certified_on == date(2026, 3, 3)
+    said = session.scalars(select(AuditEntry).where(AuditEntry.deed == "recognition withdrawn")).one()
+    assert (said.subject_id, said.detail["reason"]) == (platform.id, "年份录错")
 
 
 def test_a_firm_is_placed_in_a_known_town_only(city, session):

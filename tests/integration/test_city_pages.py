@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.catalogue.models import Recognition, RecognitionLevel
 from app.identity.models import Organization
+from app.web.formats import money
 from billing.models import Invoice
 from devices.models import UsageSession
 from tests.integration import page_world
@@ -82,6 +83,17 @@ def test_too_many_records_for_one_file_are_refused_with_the_way_on(app, session,
     assert official.get("/city/national?format=xlsx").status_code == 302
 
 
+def test_a_city_is_never_empty_before_its_first_adding_up_and_says_as_of_when_it_is(app, session):
+    world = page_world.build(session)
+    session.commit()
+    official = client_of(app, world, "official")
+    net = money(session.scalar(select(func.sum(Invoice.net_fen))))
+    for path in ("/city", "/city/places", "/city/use", "/city/national"):
+        assert "使用、企业和收入是截至" in official.get(f"{path}?year={world.year}").text
+    assert net in official.get(f"/city?year={world.year}").text
+    assert net in official.get(f"/city/places?year={world.year}").text
+
+
 def test_every_table_of_the_city_opens_in_excel(app, session):
     world = page_world.build(session)
     official = client_of(app, world, "official")
@@ -106,6 +118,13 @@ def test_an_official_records_a_recognition_and_a_manager_places_the_firm_on_thei
     assert official.post("/city/recognitions", data={**form, "document": "示例省级9号"}).status_code == 302
     row = session.scalars(select(Recognition).where(Recognition.document == "示例省级9号")).one()
     assert (row.level, row.newly) == (RecognitionLevel.PROVINCIAL, False)
+    back = f"/city/recognitions/{row.id}/withdraw"
+    refused = official.post(back, data={"reason": " "})
+    assert (refused.status_code, "请写明撤销的理由" in refused.text) == (422, True)
+    assert official.post(back, data={"reason": "级别录错"}).status_code == 302
+    shown = official.get("/city/recognitions").text
+    assert ("已撤销：级别录错" in shown, "撤销 示例省级9号 的登记" in shown) == (True, False)
+    assert "级别录错" in official.get("/city/recognitions?format=csv").text
     manager, here = client_of(app, world, "manager"), f"/organizations/{world.firm.id}"
     refused = manager.post(here, data={"town": "无名镇", "park": "示例园区"})
     assert refused.status_code == 422

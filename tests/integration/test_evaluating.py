@@ -21,7 +21,7 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import Conflict, InvalidInput, NotFound
 from app.kernel.interval import Interval
 from billing.assessing import facts_of
-from billing.evaluating import conclude, concluded_years, correct, ranking, results_of
+from billing.evaluating import conclude, concluded_years, correct, ranking, results_of, total_said
 from billing.evaluation_entries import counts, decide, hand_in, latest_entries
 from billing.evaluation_schemes import set_terms, terms_of
 from billing.models import Evaluation
@@ -202,7 +202,8 @@ def test_a_year_is_concluded_once_all_is_said_and_stays_as_it_was(session, world
     with pytest.raises(InvalidInput):
         conclude(session, world.ours, 2028, selected=True, document="示例", by=world.official, at=AT)
     before = results_of(session, world.both, YEAR)
-    kept = concluded(session, world)
+    assert total_said(before[world.ours].result) in str(refused(Conflict, seen="0.01"))
+    kept = concluded(session, world, seen=total_said(before[world.ours].result))
     assert (kept.score, kept.grade) == (before[world.ours].result.total, before[world.ours].result.grade)
     # What happens afterwards moves the other platform and not this one.
     session.execute(text("UPDATE usage_session SET running_s = 1, ended_at = ended_at - interval '10 minutes',"

@@ -105,7 +105,11 @@ def test_a_year_goes_from_weights_over_papers_to_a_result_that_the_subsidy_reads
     total = re.search(r"记录评价结果：([\d.]+) 分", official.get(here).text)
     assert total is not None
     assert official.post(here, data={"document": "示例评估9号"}).status_code == 422
-    assert official.post(here, data={"document": "示例评估9号", "selected": "yes"}).status_code == 302
+    decision = {"document": "示例评估9号", "selected": "yes"}
+    stale = official.post(here, data={**decision, "seen": "1.00"})
+    assert (stale.status_code, f"现为 {total[1]} 分" in stale.text) == (409, True)
+    assert f'name="seen" value="{total[1]}"' in stale.text
+    assert official.post(here, data={**decision, "seen": total[1]}).status_code == 302
     session.expire_all()
     kept = session.scalars(select(Evaluation).where(Evaluation.platform_id == world.platform.id)).one()
     assert (str(kept.score), kept.selected, kept.document) == (total[1], True, "示例评估9号")

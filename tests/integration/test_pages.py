@@ -125,6 +125,7 @@ def arguments(world: World, rule: Rule) -> dict[str, object]:
         "qualification_id": 1,
         "requirement_id": 1,
         "closure_id": 1,
+        "recognition_id": 1,
         "day": "2026-10-01",
         "entry_id": world.entry.id,
         "waiting_id": world.waiting.id,

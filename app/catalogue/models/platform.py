@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.catalogue.rules.words import RecognitionLevel
 from app.identity.models import Organization
-from app.kernel.columns import LINE, SHORT, primary_key, word
+from app.kernel.columns import LINE, SHORT, UtcTime, primary_key, word
 from app.kernel.db import Model
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ class Platform(Model):
     host: Mapped[Organization] = relationship()
     equipment: Mapped[list[Equipment]] = relationship(back_populates="platform", order_by="Equipment.code")
     operators: Mapped[list[PlatformOperator]] = relationship()
-    recognitions: Mapped[list[Recognition]] = relationship(order_by="Recognition.recognised_on")
+    recognitions: Mapped[list[Recognition]] = relationship(
+        primaryjoin="and_(Recognition.platform_id == Platform.id, Recognition.withdrawn_at.is_(None))",
+        order_by="Recognition.recognised_on",
+    )
 
 
 class PlatformOperator(Model):
@@ -54,9 +57,15 @@ class PlatformOperator(Model):
 
 
 class Recognition(Model):
-    """A formal act with a document number and a date; being taken in for cultivation (入库培育) is one too."""
+    """A formal act with a document number and a date; being taken in for cultivation (入库培育) is one too.
+
+    What was recorded by mistake is withdrawn with a reason, and stays.
+    """
 
     __tablename__ = "recognition"
+    __table_args__ = (
+        CheckConstraint("(withdrawn_at IS NULL) = (withdrawn_reason = '')", name="withdrawn_with_a_reason"),
+    )
 
     id: Mapped[int] = primary_key()
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), index=True)
@@ -65,6 +74,8 @@ class Recognition(Model):
     newly: Mapped[bool] = mapped_column(default=True)
     document: Mapped[str] = mapped_column(LINE)
     illustrative: Mapped[bool] = mapped_column(default=False)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    withdrawn_reason: Mapped[str] = mapped_column(LINE, default="", server_default="")
 
 
 class RelatedParty(Model):

@@ -107,7 +107,8 @@ def decide_year(code: str, year: int) -> Response | tuple[str, int]:
     return deed(
         code, year, Permission.CONCLUDE_EVALUATION,
         lambda session, platform_id: conclude(
-            session, platform_id, year, selected=_selected(), document=document, by=by, at=clock.now()
+            session, platform_id, year, selected=_selected(), document=document, by=by, at=clock.now(),
+            seen=request.form.get("seen", ""),
         ),
         gettext("已记录评价结果。"),
     )  # fmt: skip

@@ -6,11 +6,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
 from werkzeug.wrappers import Response
 
 from app.catalogue.models import Platform, Recognition, RecognitionLevel
-from app.catalogue.recognizing import record_recognition
+from app.catalogue.recognizing import record_recognition, withdraw_recognition
 from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db, in_transaction
@@ -32,13 +31,14 @@ pages = Blueprint("recognitions", __name__)
 def list_recognitions() -> Response | str:
     if form := wanted_file():
         platforms = {one.id: one for one in _platforms()}
-        rows = [row for one in platforms.values() for row in one.recognitions]
+        rows = [row for own in _recorded().values() for row in own]
         columns: list[Column[Recognition]] = [
             Column(gettext("平台"), lambda row: said(platforms[row.platform_id], "name")),
             Column(gettext("阶段"), lambda row: word_of(row.level)),
             Column(gettext("日期"), lambda row: row.recognised_on, "day"),
             Column(gettext("文件"), lambda row: row.document),
             Column(gettext("新认定"), lambda row: gettext("是") if row.newly else gettext("否")),
+            Column(gettext("撤销理由"), lambda row: row.withdrawn_reason),
         ]
         return download("recognitions", columns, rows, form=form, is_sample=lambda row: row.illustrative)
     return _page()
@@ -70,11 +70,27 @@ def record() -> Response | tuple[str, int]:
     return redirect(url_for(".list_recognitions"))
 
 
+@pages.post("/city/recognitions/<int:recognition_id>/withdraw")
+@requires(Permission.RECORD_RECOGNITION)
+def withdraw(recognition_id: int) -> Response | tuple[str, int]:
+    by, reason = current_user.id, request.form.get("reason", "")
+    try:
+        in_transaction(
+            lambda session: withdraw_recognition(session, recognition_id, reason=reason, by=by, at=clock.now()).id
+        )
+    except Refusal as refusal:
+        return _page(refusal), status_of(refusal)
+    flash(gettext("已撤销这条登记，原记录留存。补助测算会在下一次运行时按此更新；已锁定的申报不变。"))
+    return redirect(url_for(".list_recognitions"))
+
+
 def _page(refusal: Refusal | None = None) -> str:
     errors = {refusal.field: sentence(refusal)} if refusal is not None and refusal.field else {}
     return render_template(
         "city_recognitions.html",
         platforms=_platforms(),
+        recorded=_recorded(),
+        may_record=current_user.may(Permission.RECORD_RECOGNITION),
         levels=list(RecognitionLevel),
         told=request.form,
         errors=errors,
@@ -84,7 +100,16 @@ def _page(refusal: Refusal | None = None) -> str:
 
 
 def _platforms() -> list[Platform]:
-    return list(db.session.scalars(select(Platform).options(selectinload(Platform.recognitions)).order_by(Platform.id)))
+    return list(db.session.scalars(select(Platform).order_by(Platform.id)))
+
+
+def _recorded() -> dict[int, list[Recognition]]:
+    """All that was recorded, withdrawn or not, by platform."""
+    found: dict[int, list[Recognition]] = {}
+    rows = select(Recognition).order_by(Recognition.platform_id, Recognition.recognised_on, Recognition.id)
+    for one in db.session.scalars(rows):
+        found.setdefault(one.platform_id, []).append(one)
+    return found
 
 
 def _platform() -> int:
