@@ -35,9 +35,7 @@ SUMMARIZE = text(
     " WHERE inhparent = 'reading_batch_id'::regclass"
 )
 # The bounds find the pages, and a hash the batches among them: an array would be gone through for every reading.
-OF_BATCHES = (
-    "reading.batch_id BETWEEN :first AND :last AND reading.batch_id IN (SELECT unnest(CAST(:ids AS bigint[])))"
-)
+OF_BATCHES = "reading.batch_id BETWEEN :first AND :last AND reading.batch_id IN (SELECT unnest(CAST(:ids AS bigint[])))"
 COUNTS = text(
     "SELECT batch_id, count(*) AS readings, min(received_at) AS heard_first, max(received_at) AS heard_last,"  # noqa: S608
     f" min(message_id) AS lowest, max(message_id) AS highest FROM reading WHERE {OF_BATCHES} GROUP BY batch_id"
