@@ -108,14 +108,20 @@ def _unpacked(kept: bytes) -> dict[str, Any]:
     return scenario
 
 
-def file_of(scenario: dict[str, Any]) -> bytes:
-    """A scenario as the file that is handed on. The same scenario gives the same bytes."""
-    return json.dumps({"format": 1, "scenarios": [scenario]}, ensure_ascii=False, indent=1).encode()
+def facts_file(session: Session, claim: Claim) -> bytes:
+    """What a claim rests on as a file for simulations: after the lock, byte for byte the one that was kept."""
+    if claim.record is not None:
+        return zlib.decompress(claim.record.scenario)
+    return _file_of(basis_of(session, claim.platform_id, claim.year, lines=True).scenario())
+
+
+def _file_of(scenario: dict[str, Any]) -> bytes:
+    return json.dumps({"format": 1, "scenarios": [scenario]}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def packed(scenario: dict[str, Any]) -> tuple[bytes, str]:
     """The file of a scenario as it is kept, and its SHA-256."""
-    content = file_of(scenario)
+    content = _file_of(scenario)
     return zlib.compress(content), hashlib.sha256(content).hexdigest()
 
 

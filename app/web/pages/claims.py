@@ -29,7 +29,7 @@ from billing.claims.adjusting import granted, proposals_of
 from billing.claims.budgeting import budget_of, left_in_budget, left_to_approve
 from billing.claims.filing import claimable
 from billing.claims.printing import claim_pdf
-from billing.claims.record import basis_of, file_of
+from billing.claims.record import basis_of, facts_file
 from billing.claims.settling import BEARERS
 from billing.claims.statements import ClaimView, claim_view, claims_of, history_of
 from billing.rules.claim import DECIDED, ClaimState
@@ -154,7 +154,7 @@ def claim_page(view: ClaimView, refusal: Refusal | None = None) -> str:
 def facts(claim_id: int) -> Answer:
     """The facts that the claim rests on, as a file that ``flask subsidy simulate`` and the page of simulations read."""
     one = visible(claim_id, Permission.SEE_CLAIMS).claim
-    content = file_of(basis_of(db.session(), one.platform_id, one.year, lines=True).scenario())
+    content = facts_file(db.session(), one)
     name = f"claim-{one.platform.code.lower()}-{one.year}.json"
     return Response(
         content, mimetype="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
