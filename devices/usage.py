@@ -171,7 +171,6 @@ def finished_usage(
     until: datetime,
     settled: SelectBase | None = None,
     among: Collection[int] | None = None,
-    limit: int = 1000,
 ) -> list[Usage]:
     """Sessions that ended by ``until``, oldest first, but those that are ``settled`` as they now stand.
 
@@ -182,7 +181,7 @@ def finished_usage(
         wanted = wanted.where(UsageSession.id.in_(among))
     if settled is not None:
         wanted = wanted.where(~_is_in(settled))
-    return _told(session, wanted.order_by(UsageSession.ended_at, UsageSession.id).limit(limit))
+    return _told(session, wanted.order_by(UsageSession.ended_at, UsageSession.id))
 
 
 def complete_usage(session_id: ColumnElement[int] | Any, *, until: datetime, under_way: Select[int]) -> FromClause:

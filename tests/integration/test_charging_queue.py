@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from billing.models import Charge, SettledSession, Tariff, UnchargedSession, Use
 from devices.models import UsageSession
 from devices.rules.evidence import Flag
 from tests import makers
+from tests.integration.close_world import CloseWorld
 from tests.integration.test_settling import AT, DAY, HOUR, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -255,3 +256,13 @@ def test_while_somebody_settles_a_platform_others_leave_it_alone(session, world)
     with Session(db.engine) as other:
         assert charge_usage(other, until=AT, at=AT) == 0
     assert charge_usage(session, until=AT, at=AT) == 1
+
+
+def test_however_many_are_taken_at_once_all_of_them_are_settled(session):
+    at = datetime(2026, 8, 3, tzinfo=UTC)
+    crowd = CloseWorld(session, firms=3, at=at)
+    crowd.use(session, 1100, month=date(2026, 6, 1))
+    session.execute(text("UPDATE usage_session SET reviewed_at = :at"), {"at": at})
+    assert uncharged(session, platform_id=crowd.platform, until=at, at=at) == 1100
+    assert charge_usage(session, until=at, at=at, limit=5000) == 1100
+    assert session.scalar(select(func.count()).select_from(SettledSession)) == 1100
