@@ -18,6 +18,7 @@ from billing.claims.telling import tell_operator
 from billing.models import Claim, ClaimAdjustment, ClaimItem
 from billing.rules.claim import DECIDED, ClaimState
 from billing.rules.facts import Programme
+from billing.rules.figures import yuan
 from billing.rules.grant import Shares, shares
 from billing.rules.policy import Settings
 from billing.rules.subsidy import assess
@@ -94,7 +95,7 @@ def _record(
     if not ZERO <= then <= (item.locked_fen or ZERO):
         raise Conflict(
             "调整后为 %(then)s，应在零和锁定金额 %(locked)s 之间。",
-            then=str(then), locked=str(item.locked_fen or ZERO),
+            then=yuan(then), locked=yuan(item.locked_fen or ZERO),
         )  # fmt: skip
     settings = basis_of(session, item.claim.platform_id, item.claim.year).settings
     before, after = (_split(item, one, settings) for one in (granted(item), then))

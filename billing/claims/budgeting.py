@@ -14,6 +14,7 @@ from app.kernel.money import ZERO, Money, total
 from billing.answering import POLICY
 from billing.models import Claim, ClaimDeduction, ClaimItem, SubsidyBudget
 from billing.rules.claim import DECIDED, ClaimState, shortfall_shares
+from billing.rules.figures import yuan
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:policy), CAST(:year AS int))")
 
@@ -131,5 +132,5 @@ def insist_on_budget(session: Session, year: int, amount: Money) -> None:
     if left is not None and amount > left:
         raise Conflict(
             "%(year)s 年预算只余 %(left)s，不够核定 %(amount)s。请按比例核减，或登记新的预算。",
-            year=year, left=str(left), amount=str(amount),
+            year=year, left=yuan(left), amount=yuan(amount),
         )  # fmt: skip

@@ -15,6 +15,7 @@ from billing.claims.record import basis_of, claim_for_change, year_of
 from billing.claims.telling import tell_operator
 from billing.models import Claim, ClaimDeduction, ClaimItem
 from billing.rules.claim import ClaimState, insist_on_move
+from billing.rules.figures import yuan
 from billing.rules.grant import shares
 
 
@@ -27,7 +28,7 @@ def deduct(session: Session, item_id: int, amount: Money, *, reason: str, by: in
         raise InvalidInput("请写明核减的理由。", field="reason")
     left = left_to_approve(item)
     if amount > left:
-        raise Conflict("核减不能超过余下的 %(left)s。", left=str(left))
+        raise Conflict("核减不能超过余下的 %(left)s。", left=yuan(left))
     made = ClaimDeduction(item=item, amount_fen=amount, reason=reason.strip(), made_by=by, made_at=at)
     session.add(made)
     session.flush()

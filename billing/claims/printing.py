@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from app.kernel import clock
@@ -96,13 +95,7 @@ def _readings(judged: Assessment) -> list[list[str]]:
     """The readings of the policy that the steps rest on, and those that differ from their default."""
     rests = {number for step in judged.trace for number in step.settings}
     shown = [one for one in POLICY.settings if one.number in rests or one.key in judged.settings.overridden]
-    return [[one.number, one.question_zh, _plain(judged.settings.values[one.key])] for one in shown]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "；".join(f"{name}={answer}" for name, answer in value.items())
-    return "、".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return [[one.number, one.question_zh, one.said(judged.settings.values[one.key])] for one in shown]
 
 
 def _name(programme: Programme) -> str:

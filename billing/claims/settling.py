@@ -14,6 +14,7 @@ from billing.answering import POLICY
 from billing.claims.record import claim_for_change
 from billing.models import Claim, ClaimPayment
 from billing.rules.claim import DECIDED, ClaimState
+from billing.rules.figures import yuan
 
 BEARERS = (POLICY.upper, POLICY.own)
 
@@ -39,9 +40,9 @@ def pay_out(
     due, paid = due_from(claim, bearer), paid_by(claim, bearer)
     if amount > ZERO and paid + amount > due:
         raise Conflict("应拨 %(due)s，已拨 %(paid)s，不能再拨 %(amount)s。",
-                       due=str(due), paid=str(paid), amount=str(amount))  # fmt: skip
+                       due=yuan(due), paid=yuan(paid), amount=yuan(amount))  # fmt: skip
     if paid + amount < ZERO:
-        raise Conflict("已拨 %(paid)s，不能收回 %(amount)s。", paid=str(paid), amount=str(-amount))
+        raise Conflict("已拨 %(paid)s，不能收回 %(amount)s。", paid=yuan(paid), amount=yuan(-amount))
     made = ClaimPayment(
         claim=claim, bearer=bearer, amount_fen=amount, paid_on=paid_on, document=document.strip(),
         recorded_by=by, recorded_at=at,

@@ -12,7 +12,7 @@ from app.kernel.money import Money
 from billing.rules.dossier.cases import Basis
 from billing.rules.dossier.lines import Tally
 from billing.rules.operating_steps import EXCLUDED
-from billing.rules.policy import Policy, SettingValue
+from billing.rules.policy import Policy
 from billing.rules.subsidy import Assessment
 from billing.typesetting import Press
 
@@ -83,7 +83,7 @@ def _told(
             {
                 "number": one.number,
                 "question": one.question_zh,
-                "answer": _answer(assessment.settings.values[one.key]),
+                "answer": one.said(assessment.settings.values[one.key]),
                 "changed": one.key in assessment.settings.overridden,
                 "used": one.number in used,
             }
@@ -96,14 +96,6 @@ def _told(
         "corrected": tally.lines.get(Basis.CORRECTED, 0),
         "readings": f"{readings:,}",
     }
-
-
-def _answer(value: SettingValue) -> str:
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if isinstance(value, Mapping):
-        return "；".join(f"{key} = {_answer(part) if part is not None else '无'}" for key, part in value.items())
-    return value if isinstance(value, str) else "、".join(value)
 
 
 def _yuan(amount: Money | str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from billing.policies.jinzhengban_2025_13_words import WORDS
 from billing.rules.policy import Setting
 from billing.rules.words import RevenueCategory as C
 
@@ -30,7 +31,7 @@ def _category(category: C) -> bool | str:
 
 
 def _s(key: str, default: Any, question: tuple[str, str], why: tuple[str, str], **more: Any) -> Setting:
-    return Setting(key, default, *question, *why, **more)
+    return Setting(key, default, *question, *why, words=WORDS.get(key[:3], {}), **more)
 
 
 SETTINGS: tuple[Setting, ...] = (

@@ -8,6 +8,7 @@ from decimal import Decimal
 from app.kernel.money import Money
 from billing.rules.entitlement import Entitlement
 from billing.rules.facts import Programme
+from billing.rules.figures import yuan
 from billing.rules.grant import CLAUSE, Grant, NoGrant, Step
 from billing.rules.policy import Policy
 
@@ -59,8 +60,8 @@ def rate_step(programme: Programme, year: int, base: Money, rate: Decimal, raw: 
     return Step(
         "rate",
         CLAUSE,
-        f"{year} 年 {base} × {rate:.0%} = {raw}",
-        f"{year}: {base} × {rate:.0%} = {raw}",
+        f"{year} 年 {yuan(base)} × {rate:.0%} = {yuan(raw)}",
+        f"{year}: {yuan(base)} × {rate:.0%} = {yuan(raw)}",
         ("A12",),
         year,
         {"base": base, "raw": raw},
@@ -74,8 +75,8 @@ def amount_steps(result: Entitlement) -> Iterator[Step]:
     yield Step(
         "cap",
         CLAUSE,
-        f"{year} 年{zh}上限尚余 {result.cap_left}，取 {result.entitled}",
-        f"{year}, {en}: {result.cap_left} of the cap is left; entitled to {result.entitled}",
+        f"{year} 年{zh}上限尚余 {yuan(result.cap_left)}，取 {yuan(result.entitled)}",
+        f"{year}, {en}: {yuan(result.cap_left)} of the cap is left; entitled to {yuan(result.entitled)}",
         CAP_SETTINGS[result.programme],
         year,
         {"raw": result.raw, "cap_left": result.cap_left, "entitled": result.entitled},
@@ -85,8 +86,8 @@ def amount_steps(result: Entitlement) -> Iterator[Step]:
         yield Step(
             "higher_level",
             CLAUSE,
-            f"{year} 年上级同类补助 {result.higher_level}，补差 {result.payable}",
-            f"{year}: higher levels pay {result.higher_level}; the difference is {result.payable}",
+            f"{year} 年上级同类补助 {yuan(result.higher_level)}，补差 {yuan(result.payable)}",
+            f"{year}: higher levels pay {yuan(result.higher_level)}; the difference is {yuan(result.payable)}",
             ("A15", "A16"),
             year,
             {"entitled": result.entitled, "higher_level": result.higher_level, "topped_up": result.payable},
@@ -103,8 +104,8 @@ def closing_steps(grant: Grant, policy: Policy) -> Iterator[Step]:
         yield Step(
             "refused",
             CLAUSE,
-            f"{year} 年{zh}应付 0.00：{why_zh}",
-            f"{year}, {en}: payable 0.00: {why_en}",
+            f"{year} 年{zh}应付 ¥0.00：{why_zh}",
+            f"{year}, {en}: payable ¥0.00: {why_en}",
             rests_on,
             year,
             programme=grant.programme,
@@ -113,8 +114,8 @@ def closing_steps(grant: Grant, policy: Policy) -> Iterator[Step]:
         yield Step(
             "estimate",
             CLAUSE,
-            f"{year} 年{zh}若取得认定文件，估算为 {grant.estimate}",
-            f"{year}, {en}: with a certification document it would be {grant.estimate} (estimate)",
+            f"{year} 年{zh}若取得认定文件，估算为 {yuan(grant.estimate)}",
+            f"{year}, {en}: with a certification document it would be {yuan(grant.estimate)} (estimate)",
             (),
             year,
             {"estimate": grant.estimate},
@@ -125,9 +126,9 @@ def closing_steps(grant: Grant, policy: Policy) -> Iterator[Step]:
         yield Step(
             "split",
             CLAUSE,
-            f"{year} 年{zh}应付 {paid.amount}：{upper.zh} {paid.upper}，{own.zh} {paid.own}；"
+            f"{year} 年{zh}应付 {yuan(paid.amount)}：{upper.zh} {yuan(paid.upper)}，{own.zh} {yuan(paid.own)}；"
             f"收款方 {grant.payee or '（未写明）'}",
-            f"{year}, {en}: payable {paid.amount}: {upper.en} {paid.upper}, {own.en} {paid.own}; "
+            f"{year}, {en}: payable {yuan(paid.amount)}: {upper.en} {yuan(paid.upper)}, {own.en} {yuan(paid.own)}; "
             f"paid to {grant.payee or '(not stated)'}",
             ("A13", "A14", "A36"),
             year,
@@ -139,8 +140,9 @@ def closing_steps(grant: Grant, policy: Policy) -> Iterator[Step]:
         yield Step(
             "clawback",
             CLAUSE,
-            f"{year} 年{zh}建议收回 {back.amount}：{upper.zh} {back.upper}，{own.zh} {back.own}",
-            f"{year}, {en}: proposed claim-back {back.amount}: {upper.en} {back.upper}, {own.en} {back.own}",
+            f"{year} 年{zh}建议收回 {yuan(back.amount)}：{upper.zh} {yuan(back.upper)}，{own.zh} {yuan(back.own)}",
+            f"{year}, {en}: proposed claim-back {yuan(back.amount)}: "
+            f"{upper.en} {yuan(back.upper)}, {own.en} {yuan(back.own)}",
             ("A13", "A26"),
             year,
             {"clawback": back.amount, upper.key: back.upper, own.key: back.own},

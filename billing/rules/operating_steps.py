@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.kernel.money import ZERO
+from billing.rules.figures import yuan
 from billing.rules.grant import CLAUSE, Step
 from billing.rules.grant_steps import rate_step
 from billing.rules.operating import OperatingYear
@@ -35,8 +36,8 @@ def operating_steps(result: OperatingYear) -> Iterator[Step]:
     yield Step(
         "revenue",
         CLAUSE,
-        f"{year} 年收入价税合计 {revenue.with_tax}，剔除税额 {revenue.tax}，为 {net}",
-        f"{year}: income with tax {revenue.with_tax}, less tax {revenue.tax}, is {net}",
+        f"{year} 年收入价税合计 {yuan(revenue.with_tax)}，剔除税额 {yuan(revenue.tax)}，为 {yuan(net)}",
+        f"{year}: income with tax {yuan(revenue.with_tax)}, less tax {yuan(revenue.tax)}, is {yuan(net)}",
         ("A02", "A03", "A07"),
         year,
         {"with_tax": revenue.with_tax, "tax": revenue.tax, "net": net},
@@ -47,8 +48,8 @@ def operating_steps(result: OperatingYear) -> Iterator[Step]:
         yield Step(
             "excluded",
             "五(七)、六(二)" if reason in (Exclusion.CATEGORY, Exclusion.CATEGORY_UNDER_REVIEW) else CLAUSE,
-            f"{year} 年不计入 {amount}：{zh}",
-            f"{year}: {amount} not counted: {en}",
+            f"{year} 年不计入 {yuan(amount)}：{zh}",
+            f"{year}: {yuan(amount)} not counted: {en}",
             rests_on,
             year,
             {reason.value: amount},
@@ -58,8 +59,8 @@ def operating_steps(result: OperatingYear) -> Iterator[Step]:
     yield Step(
         "base",
         CLAUSE,
-        f"{year} 年服务性收入 {revenue.own}，上年结转 {carried}，计补基数 {revenue.base}",
-        f"{year}: service revenue {revenue.own}, carried in {carried}, base {revenue.base}",
+        f"{year} 年服务性收入 {yuan(revenue.own)}，上年结转 {yuan(carried)}，计补基数 {yuan(revenue.base)}",
+        f"{year}: service revenue {yuan(revenue.own)}, carried in {yuan(carried)}, base {yuan(revenue.base)}",
         ("A27",) if revenue.own < ZERO or carried else (),
         year,
         {"own": revenue.own, "carried_in": carried, "base": revenue.base},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -11,6 +11,8 @@ from app.kernel.errors import InvalidInput
 from app.kernel.money import RoundingMode
 
 SettingValue = str | bool | Sequence[str] | Mapping[str, str | bool | None]
+_WORDS = {"True": ("是", "yes"), "False": ("否", "no"), "None": ("无", "none")}
+_FEW = 4  # an answer in more parts is said by what the parts have in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Setting:
 
     ``options`` holds every value the engine can work with. A setting that is an object names its
     options per part. Without options the reading is fixed and shown for information.
-    ``other_readings`` are known but not calculated.
+    ``other_readings`` are known but not calculated. ``words`` say the stored answers and their parts,
+    in Chinese and in English.
     """
 
     key: str
@@ -48,11 +51,28 @@ class Setting:
     why_en: str
     options: Sequence[SettingValue] | Mapping[str, Sequence[str | bool]] = ()
     other_readings: tuple[str, ...] = ()
+    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def number(self) -> str:
         """``A02`` of ``A02_revenue_basis``."""
         return self.key[:3]
+
+    def said(self, value: SettingValue | None, *, english: bool = False) -> str:
+        """An answer, one of its parts or several of them in words, as one line."""
+        between, colon, comma = ("; ", ": ", ", ") if english else ("；", "：", "、")
+        if isinstance(value, Mapping):
+            parts = {self._word(name, english): self.said(part, english=english) for name, part in value.items()}
+            if len(parts) <= _FEW:
+                return between.join(f"{name}{colon}{answer}" for name, answer in parts.items())
+            alike = {answer: [name for name in parts if parts[name] == answer] for answer in parts.values()}
+            return between.join(f"{answer}{colon}{comma.join(names)}" for answer, names in alike.items())
+        if isinstance(value, str | bool | None):
+            return self._word(str(value), english)
+        return comma.join(self.said(one, english=english) for one in value)
+
+    def _word(self, stored: str, english: bool) -> str:
+        return (self.words.get(stored) or _WORDS.get(stored, (stored, stored)))[english]
 
 
 @dataclass(frozen=True, slots=True)

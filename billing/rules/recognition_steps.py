@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from billing.rules.figures import yuan
 from billing.rules.grant import CLAUSE, Step
 from billing.rules.recognition import AwardYear
 
@@ -22,9 +23,9 @@ def award_steps(result: AwardYear) -> Iterator[Step]:
         "award",
         CLAUSE,
         f"{result.recognition.recognised_on} {new_zh}{zh}（{result.recognition.document}），"
-        f"奖励 {result.raw}，此前已奖励 {result.awarded_before}",
+        f"奖励 {yuan(result.raw)}，此前已奖励 {yuan(result.awarded_before)}",
         f"{result.recognition.recognised_on}: {new_en} as {en} ({result.recognition.document}); "
-        f"award {result.raw}, awarded before {result.awarded_before}",
+        f"award {yuan(result.raw)}, awarded before {yuan(result.awarded_before)}",
         ("A24", "A25", "A38"),
         result.year,
         {"award": result.raw, "awarded_before": result.awarded_before},

@@ -292,7 +292,7 @@ def test_a_short_budget_is_shared_in_proportion_to_the_fen(session, world):
         share_shortfall(session, YEAR, **asked)
     set_budget(session, YEAR, Money.of("60000.01"), document="示例预〔2027〕1号", **asked)
     approve_claim(session, first.id, document="示例号", **asked)
-    with pytest.raises(Conflict, match=r"只余 30000\.01"):
+    with pytest.raises(Conflict, match=r"只余 ¥30,000\.01"):
         approve_claim(session, second.id, document="示例号", **asked)
 
 

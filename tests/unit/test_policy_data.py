@@ -66,7 +66,7 @@ def test_its_own_rates_caps_years_and_bearers_hold():
     assert paid["P2", 2028] == ("120000.01", "72000.00", "48000.01")
     assert paid["P2", 2029] == ("0.00", "0.00", "0.00")
     assert paid["P1", 2027] == ("250000.01", "150000.00", "100000.01")
-    assert any("甲省 36000.00，乙市 24000.01" in step.zh for step in result.trace)
+    assert any("甲省 ¥36,000.00，乙市 ¥24,000.01" in step.zh for step in result.trace)
     assert not any("泉州" in step.zh or "晋江" in step.zh for step in result.trace)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -345,6 +346,18 @@ class TestPolicy:
     def test_every_question_from_a01_to_a38_is_there_once_in_both_languages(self):
         assert [s.number for s in POLICY.settings] == [f"A{n:02}" for n in range(1, 39)]
         assert all(s.question_zh and s.question_en and s.why_zh and s.why_en for s in POLICY.settings)
+
+    @pytest.mark.parametrize("setting", POLICY.settings, ids=lambda one: one.number)
+    def test_every_answer_is_said_in_words_in_both_languages(self, setting):
+        answers = [setting.default, setting.options, setting.other_readings]
+        assert not re.search("[A-Za-z]", "".join(setting.said(one) for one in answers))
+        assert not re.search("[_=()\u4e00-\u9fff]", "".join(setting.said(one, english=True) for one in answers))
+
+    def test_an_answer_in_many_parts_is_said_by_what_they_have_in_common(self):
+        categories = next(one for one in POLICY.settings if one.number == "A05")
+        assert "；待核：咨询培训、数据信息服务、技术推广；" in categories.said(categories.default)
+        rounding = next(one for one in POLICY.settings if one.number == "A12")
+        assert rounding.said({"mode": "truncate"}, english=True) == "way: cut off"
 
     def test_it_is_found_by_number_and_by_day(self):
         assert policy_by_number("晋政办〔2025〕13号") is POLICY

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from app.web.words.billing import UNITS
+from app.identity.rules.permission import Permission
+from app.web.words.billing import POLICY_UNITS, UNITS
+from app.web.words.permissions import WORDS as PERMISSION_WORDS
+from billing.policies import POLICIES
 from billing.rules.line_words import UNIT_WORDS
 from billing.rules.service import UNITS as SERVICE_UNITS
 
@@ -10,3 +13,11 @@ from billing.rules.service import UNITS as SERVICE_UNITS
 def test_every_unit_that_a_statement_may_carry_is_said_in_both_languages():
     units = {*UNIT_WORDS.values(), *(chinese for chinese, _ in SERVICE_UNITS.values())}
     assert {unit for unit in units if not unit.isascii()} == set(UNITS)
+
+
+def test_every_unit_of_a_policys_numbers_is_said():
+    assert {value.unit for policy in POLICIES for value in policy.values} == set(POLICY_UNITS)
+
+
+def test_every_permission_is_said():
+    assert [permission for permission, _ in PERMISSION_WORDS] == list(Permission)

@@ -83,6 +83,7 @@ def claims_page(year: int | None, rows: list[ClaimView], refusal: Refusal | None
         bearers=BEARERS,
         total=total,
         refused=sentence(refusal) if refusal is not None else "",
+        refused_field=refusal.field if refusal is not None else "",
     )
 
 
@@ -145,6 +146,7 @@ def claim_page(view: ClaimView, refusal: Refusal | None = None) -> str:
         budget_left=left_in_budget(session, one.year),
         today=clock.local_date(clock.now()),
         refused=sentence(refusal) if refusal is not None else "",
+        refused_field=refusal.field if refusal is not None else "",
         sent=request.form,
     )
 

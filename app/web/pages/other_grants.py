@@ -38,7 +38,7 @@ pages = Blueprint("other_grants", __name__)
 Word = TypeVar("Word", bound=str)
 
 LEVEL_WORDS = {"national": _l("国家"), "provincial": _l("省"), "quanzhou": _l("泉州市")}
-KIND_WORDS = {"operating": _l("运行"), "equipment": _l("设备购置"), "award": _l("认定奖励")}
+KIND_WORDS = {"operating": _l("运行补助"), "equipment": _l("设备购置"), "award": _l("认定奖励")}
 TIMING_WORDS = {"ex_post": _l("事后补助"), "ex_ante": _l("事前投入")}
 
 

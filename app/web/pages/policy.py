@@ -20,9 +20,10 @@ from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.kernel.money import Money, total
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
+from app.web.formats import is_english
 from billing.answering import POLICY, answer, answers_to, setting_by_number, settings_if, settings_in_force
 from billing.assessing import judging_facts
-from billing.rules.policy import Setting, Settings
+from billing.rules.policy import Setting, Settings, SettingValue
 from billing.rules.subsidy import assess
 
 pages = Blueprint("policy", __name__)
@@ -70,15 +71,9 @@ def effect(number: str) -> str | tuple[str, int]:
     return render_template("policy_effect.html", rows=rows, refusal="")
 
 
-def plain_answer(value: Any) -> str:
-    """An answer to an open question as one line."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} = {plain_answer(part)}" for key, part in value.items())
-    if isinstance(value, bool):
-        return gettext("是") if value else gettext("否")
-    if value is None:
-        return "—"
-    return value if isinstance(value, str) else "、".join(str(part) for part in value)
+def plain_answer(setting: Setting, value: SettingValue | None) -> str:
+    """An answer to an open question as one line, in the reader's language."""
+    return setting.said(value, english=is_english())
 
 
 def _payable(platform_id: int, *readings: Settings) -> list[Money]:

@@ -125,7 +125,7 @@ def _page(*, found: Sequence[Compared] = (), refusal: Refusal | None = None) -> 
     choices: list[tuple[str, Any]] = [
         (
             f"{one.number}={said}",
-            f"{one.number} {one.question_en if is_english() else one.question_zh} {plain_answer(value)}",
+            f"{one.number} {one.question_en if is_english() else one.question_zh} {plain_answer(one, value)}",
         )
         for one in POLICY.settings
         for said, value in answers_of(one)

@@ -67,7 +67,9 @@ def list_years() -> str:
     ).all()
     kept = latest_assessments([one.id for one in platforms])
     year = clock.local_date(clock.now()).year
-    return render_template("subsidies.html", platforms=platforms, kept=kept, year=year, policy=POLICY)
+    return render_template(
+        "subsidies.html", platforms=platforms, kept=kept, year=year, policy=POLICY, programme_said=programme_said
+    )
 
 
 @pages.get("/subsidy/<code>/<int:year>")
@@ -217,13 +219,13 @@ def _alternatives(setting: Setting, now: SettingValue) -> list[tuple[str, Settin
     """Each answer that differs from the one in force in one thing, with its words."""
     if isinstance(now, Mapping) and isinstance(setting.options, Mapping):
         return [
-            (f"{part} = {plain_answer(value)}", {**now, part: value})
+            (plain_answer(setting, {part: value}), {**now, part: value})
             for part, values in setting.options.items()
             for value in values
             if value != now[part] and len(setting.options) <= 3
         ]
     if isinstance(now, str | bool) and not isinstance(setting.options, Mapping) and setting.options:
-        return [(plain_answer(value), value) for value in {setting.default, *setting.options} if value != now]
+        return [(plain_answer(setting, value), value) for value in {setting.default, *setting.options} if value != now]
     return []
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from app.web.words import billing, booking, catalogue, evaluation, metering
+from app.web.words import billing, booking, catalogue, evaluation, metering, permissions
 from app.web.words.state import State
 
-_SUBJECTS = (booking, catalogue, metering, billing, evaluation)
+_SUBJECTS = (booking, catalogue, metering, billing, evaluation, permissions)
 
 # Kinds of different things share their stored word (a booked reservation, booked evidence), and a
 # StrEnum equals its word: look up by kind and name.
@@ -25,8 +25,8 @@ def word_of(key: StrEnum) -> Any:
 
 
 def unit_said(unit: str) -> str:
-    """The unit of a statement's line in the reader's language."""
-    return str(billing.UNITS.get(unit, unit))
+    """The unit of a statement's line or of a policy's number in the reader's language."""
+    return str(billing.UNITS.get(unit) or billing.POLICY_UNITS.get(unit, unit))
 
 
 def problem_sentence(reason: str) -> str:

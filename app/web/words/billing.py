@@ -164,6 +164,15 @@ UNITS: dict[str, Any] = {
 }
 """Units as they stand on a statement; ``h``, ``kg`` and the like are the same everywhere."""
 
+POLICY_UNITS: dict[str, Any] = {
+    "share of cost": _l("占费用的比例"),
+    "share of revenue": _l("占收入的比例"),
+    "calendar years": _l("个日历年"),
+    "parts": _l("份"),
+    "yuan": _l("元"),
+    "square metres": _l("平方米"),
+}
+
 PROBLEMS: dict[str, Any] = {
     "no_organization": _l("没有预约的使用，不知道由谁付费。"),
     "no_tariff": _l("使用当日没有有效的价格。"),
