@@ -160,6 +160,20 @@ def test_a_year_is_claimed_when_it_is_over_and_once(session, world):
             undo(session, claim.id, reason="示例", by=world.by, at=noon("2027-03-02"))
 
 
+def test_a_year_that_is_claimed_already_leads_to_its_claim(app, session, world):
+    world.earned("1060000")
+    claim = world.filed()
+    session.commit()
+    client = app.test_client()
+    with client.session_transaction() as told:
+        told["_user_id"], told["_fresh"] = str(world.finance.id), True
+    here = f"/claims/new?platform_id={world.platform.id}&year={YEAR}"
+    assert f'href="/claims/{claim.id}"' in client.get(here).text
+    withdraw_claim(session, claim.id, reason="示例", by=world.by, at=noon("2027-02-02"))
+    session.commit()
+    assert f'href="/claims/{claim.id}"' not in client.get(here).text
+
+
 def test_an_invoice_that_is_not_counted_yet_keeps_the_year_open(session, world):
     world.earned("1060000")
     claim = world.filed()

@@ -31,8 +31,8 @@ from billing.claims.filing import claimable
 from billing.claims.printing import claim_pdf
 from billing.claims.record import basis_of, facts_file
 from billing.claims.settling import BEARERS
-from billing.claims.statements import ClaimView, claim_view, claims_of, history_of
-from billing.rules.claim import DECIDED, ClaimState
+from billing.claims.statements import ClaimView, claim_of_year, claim_view, claims_of, history_of
+from billing.rules.claim import DECIDED, MOVES, ClaimState
 
 pages = Blueprint("claims", __name__)
 
@@ -99,6 +99,7 @@ def new() -> str:
 
 def new_page(platform: Platform, year: int, refusal: Refusal | None = None) -> str:
     claimed = claimable(db.session(), platform.id, year)
+    claim = claim_of_year(db.session(), platform.id, year)
     return render_template(
         "claim_new.html",
         platform=platform,
@@ -108,6 +109,7 @@ def new_page(platform: Platform, year: int, refusal: Refusal | None = None) -> s
         amount=total([amount for _, amount in claimed]),
         is_centre=any(one.level == "national_innovation_centre" for one in platform.recognitions),
         over=clock.local_date(clock.now()).year > year,
+        filed=claim if claim is not None and ClaimState.FILED not in MOVES[claim.state] else None,
         refused=sentence(refusal) if refusal is not None else "",
     )
 
