@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.booking.models import Reservation
+from app.booking.reserving import reserve
 from app.catalogue.models import Closure
 from app.catalogue.rules.words import ClosureKind
 from app.kernel import clock
@@ -48,10 +49,16 @@ def test_a_drag_over_free_time_books(site):
 
 
 def test_an_edge_that_is_dragged_gives_a_new_end(site, session):
-    mine = site.world.coming
+    day = clock.local_date(site.world.coming.during.start) + timedelta(days=2)
+    noon = clock.local_midnight(day) + timedelta(hours=12)
+    mine = reserve(
+        session, equipment_id=site.world.equipment.id, when=Interval(noon, noon + timedelta(hours=2)),
+        organization_id=site.world.firm.id, person_id=site.world.people["member"].id, at=clock.now(),
+    )  # fmt: skip
     number, before = mine.id, mine.during
+    session.commit()
     page = site.enter("member", size={"width": 1600, "height": 900})
-    calendar_of(site, page, clock.local_date(before.start))
+    calendar_of(site, page, day)
     bar = page.locator(".ec-event.calendar-booked").first
     box = bar.bounding_box()
     hour = page.locator(".ec-day").first.bounding_box()["width"] / 24
