@@ -141,6 +141,7 @@ def register(app: Flask) -> None:
             "here_with": paging.here_with,
             "state_of": words.state_of,
             "word_of": words.word_of,
+            "field_said": words.field_said,
             "unit_said": words.unit_said,
             "Permission": Permission,
             "messages": lambda: get_flashed_messages(with_categories=True),

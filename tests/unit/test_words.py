@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.catalogue.annex import annex_rows
 from app.identity.rules.permission import Permission
 from app.web.words.billing import POLICY_UNITS, UNITS
+from app.web.words.catalogue import FIELDS
 from app.web.words.permissions import WORDS as PERMISSION_WORDS
 from billing.policies import POLICIES
 from billing.rules.line_words import UNIT_WORDS
@@ -21,3 +23,7 @@ def test_every_unit_of_a_policys_numbers_is_said():
 
 def test_every_permission_is_said():
     assert [permission for permission, _ in PERMISSION_WORDS] == list(Permission)
+
+
+def test_every_field_of_the_annexes_is_said():
+    assert {row.field for row in annex_rows()} == set(FIELDS)

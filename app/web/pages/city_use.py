@@ -18,6 +18,7 @@ from app.web.access import requires
 from app.web.exports import Column, download
 from app.web.pages.city import added_up, asked_year
 from app.web.paging import wanted_file
+from app.web.words import field_said
 from billing.models import PlatformYear
 
 pages = Blueprint("city_use", __name__)
@@ -51,7 +52,7 @@ def use() -> Response | str:
     rows = _by_field((row.field, row.months_s or ()) for row in used)
     if form := wanted_file():
         columns: list[Column[FieldRow]] = [
-            Column(gettext("领域"), lambda row: row.field),
+            Column(gettext("领域"), lambda row: field_said(row.field)),
             *(Column(f"{year}-{month:02}", _of_month(month), "hours") for month in MONTHS),
             Column(gettext("合计"), lambda row: row.whole, "hours"),
         ]
@@ -76,7 +77,7 @@ def use() -> Response | str:
         fields=fields,
         chosen=chosen,
         heat=[[hour, day, round(week[day, hour] / HOUR, 2)] for day in DAYS for hour in HOURS],
-        stacks=[{"name": row.field, "hours": [round(one / HOUR, 2) for one in row.months]} for row in rows],
+        stacks=[{"name": field_said(row.field), "hours": [round(one / HOUR, 2) for one in row.months]} for row in rows],
     )
 
 

@@ -29,6 +29,11 @@ def unit_said(unit: str) -> str:
     return str(billing.UNITS.get(unit) or billing.POLICY_UNITS.get(unit, unit))
 
 
+def field_said(field: str) -> str:
+    """The field of a platform, which is stored as the annexes word it, in the reader's language."""
+    return str(catalogue.FIELDS.get(field, field))
+
+
 def problem_sentence(reason: str) -> str:
     """Why a session was not charged."""
     return str(billing.PROBLEMS.get(reason, reason))

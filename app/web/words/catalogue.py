@@ -94,3 +94,16 @@ WORDS: tuple[tuple[StrEnum, Any], ...] = (
     (CustomerRelation.RELATED_PARTY, _l("关联方")),
     (CustomerRelation.OWN_USE, _l("自用")),
 )
+
+FIELDS: dict[str, Any] = {
+    "食品": _l("食品"),
+    "纺织鞋服": _l("纺织鞋服"),
+    "纺织轻工": _l("纺织轻工"),
+    "医疗健康": _l("医疗健康"),
+    "信息技术": _l("信息技术"),
+    "电子信息制造": _l("电子信息制造"),
+    "装备制造": _l("装备制造"),
+    "机械装备": _l("机械装备"),
+    "先进材料、新兴和未来产业": _l("先进材料、新兴和未来产业"),
+}
+"""Fields of platforms as the annexes word them."""
