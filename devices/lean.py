@@ -8,16 +8,20 @@ it to what is promised here. MQTT 5 only.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.client import _ConnectionState
 from paho.mqtt.exception import MalformedPacket
 
 READ_SIZE = 256 * 1024
 PUBLISH = 0x30
+HANG_UP_S = 2.0
+"""A broker that takes longer to close a connection is not waited for."""
 
 
 class Published(NamedTuple):
@@ -40,6 +44,8 @@ class LeanClient(mqtt.Client):
 
     def _sock_close(self) -> None:
         self._unread = bytearray()
+        if self._sock is not None and self._state == _ConnectionState.MQTT_CS_DISCONNECTING:
+            _read_to_the_end(self._sock)
         super()._sock_close()
 
     def loop_read(self, max_packets: int = 1) -> mqtt.MQTTErrorCode:
@@ -96,6 +102,18 @@ class LeanClient(mqtt.Client):
         """One write for all of them, in this order."""
         packet = b"".join(b"\x40\x02" + mid.to_bytes(2) for mid in mids)
         self._packet_queue(mqtt.PUBACK, packet, 0, 0)
+
+
+def _read_to_the_end(sock: Any) -> None:
+    """Until the broker hangs up, as it does once it read our farewell.
+
+    A socket that is closed while something is unread resets the connection, and what the broker has not read yet, our
+    last acknowledgements, is lost.
+    """
+    sock.settimeout(HANG_UP_S)
+    with contextlib.suppress(OSError):
+        while sock.recv(READ_SIZE):
+            pass
 
 
 def _packet_bounds(unread: bytes | bytearray, start: int) -> tuple[int, int] | None:
