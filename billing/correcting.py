@@ -125,7 +125,7 @@ def wanted_amounts(
                 "第 %(position)s 行最多可红冲 ¥%(left)s。",
                 field="amounts",
                 position=lines[line_id].position,
-                left=str(free[line_id]),
+                left=f"{free[line_id].yuan:,.2f}",
             )
     return wanted
 

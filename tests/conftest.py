@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_migrate
+import hypothesis
 import psycopg
 import pytest
 from flask import Flask
@@ -22,6 +23,15 @@ from app.kernel.db import db
 from app.kernel.postgres import PrivatePostgres
 
 TEMPLATE = "house_template"
+
+# No test measures time: a busy machine may take long for an example.
+hypothesis.settings.register_profile(
+    "any machine",
+    hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 
 class FreshClient(FlaskClient):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -23,16 +23,20 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Another row that describes the same platform, or may, and why. ``because`` is Chinese, as the annex is."""
+    """Another row that describes the same platform, or may, and why."""
 
     other: str
     how: Likeness
-    because: str
+    because_zh: str
+    because_en: str
 
 
 @dataclass(frozen=True, slots=True)
 class AnnexRow:
-    """One row, verbatim. ``platform`` is the code of the platform that it describes."""
+    """One row, verbatim. ``platform`` is the code of the platform that it describes.
+
+    ``remarks`` on it are ``zh`` and ``en``.
+    """
 
     id: str
     annex: str
@@ -44,7 +48,7 @@ class AnnexRow:
     host: str
     platform: str
     pairs: tuple[Pair, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Mapping[str, str], ...]
 
 
 @cache
@@ -62,7 +66,10 @@ def annex_rows() -> tuple[AnnexRow, ...]:
             field=one["field"],
             host=one["host"],
             platform=one["catalogue_key"],
-            pairs=tuple(Pair(pair["id"], Likeness(pair["how"]), pair["because"]) for pair in one["same_as"]),
+            pairs=tuple(
+                Pair(pair["id"], Likeness(pair["how"]), pair["because_zh"], pair["because_en"])
+                for pair in one["same_as"]
+            ),
             remarks=tuple(one["remarks"]),
         )
         for one in told

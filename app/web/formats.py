@@ -11,6 +11,7 @@ from flask import Flask
 from flask_babel import format_date, format_datetime, get_locale, gettext
 from markupsafe import Markup
 
+from app.identity.rules.town import place_in_english
 from app.kernel import clock
 from app.kernel.interval import Interval
 from app.kernel.money import Money
@@ -32,6 +33,7 @@ def register(app: Flask) -> None:
         quantity=quantity,
         input_time=input_time,
         said=said,
+        place=place,
     )
 
 
@@ -44,6 +46,11 @@ def said(thing: Any, attribute: str) -> str:
     language = "en" if is_english() else "zh"
     name = f"{attribute}_{language}" if attribute else language
     return str(thing[name] if isinstance(thing, dict) else getattr(thing, name))
+
+
+def place(name: str) -> str:
+    """A town, street or park as the reader reads."""
+    return place_in_english(name) if is_english() else name
 
 
 def money(amount: Money | int | str | None) -> str:
@@ -135,7 +142,7 @@ def percent(share: Decimal) -> str:
 
 
 def quantity(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+    return f"{number.normalize():,f}"
 
 
 def input_time(at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -53,7 +53,7 @@ def place_of(named: str | None, *, at_home: bool) -> Place:
     return named or (Unplaced.UNTOLD if at_home else Unplaced.OUTSIDE)
 
 
-def by_town(firms: Iterable[ServedFirms], towns: Sequence[str]) -> list[PlaceRow]:
+def by_town(firms: Iterable[ServedFirms], towns: Collection[str]) -> list[PlaceRow]:
     """In the order of ``towns``, those without any firm too; then what is in none of them."""
     kept = list(firms)
     named = list(dict.fromkeys([*towns, *sorted({one.town for one in kept} - set(Unplaced) - set(towns))]))

@@ -11,7 +11,6 @@ from tests.integration import page_world
 
 EACH = settings(
     max_examples=60,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -85,7 +85,7 @@ def test_after_a_lost_session_every_counting_meter_is_asked_for_what_is_newer(se
     assert questions_after_a_lost_session(session, [SHARD]) == [Question(CODE, 2, 4, None)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_the_open_gaps_are_just_what_is_missing(session, told, chance):
     with session.begin_nested() as example:

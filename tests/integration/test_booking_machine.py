@@ -137,7 +137,7 @@ class Booking(RuleBasedStateMachine):
 
 def test_whatever_people_do_nothing_is_held_twice_nor_lost(session):
     Booking.session = session
-    run_state_machine_as_test(Booking, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Booking, settings=settings(max_examples=40, stateful_step_count=25))
 
 
 def deed(session, dice: random.Random, park: Park, chosen: int | None) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy import func, select
 
 from app.catalogue.models import Recognition, RecognitionLevel
 from app.identity.models import Organization
+from app.kernel import clock
 from app.web.formats import money
-from billing.models import Invoice
+from billing.assessing import assess_platform
+from billing.models import Assessment, Invoice
 from devices.models import UsageSession
 from tests.integration import page_world
 from tests.integration.test_pages import client_of
@@ -107,6 +109,29 @@ def test_every_table_of_the_city_opens_in_excel(app, session):
     for year in ("0", "99999", "x", "-5"):
         for path in ("/city", "/city/use", "/city/places", "/city/national"):
             assert official.get(f"{path}?year={year}").status_code == 200
+
+
+def test_places_targets_and_annexes_are_read_in_english(app, session):
+    world = page_world.build(session)
+    official = client_of(app, world, "official")
+    official.get("/language/en")
+    assert "By 2027, strive to build 3 pilot-scale verification platforms" in official.get("/city").text
+    towns = official.get("/city/places").text
+    assert ("Chidian" in towns, "池店镇" in towns) == (True, False)
+    assert "Platform name and host are identical" in official.get("/city/annex").text
+    assert sheet_rows(official.get("/city/places?format=xlsx").data)[1][0] == "Qingyang Subdistrict"
+
+
+def test_subsidies_open_in_excel_grant_by_grant(app, session):
+    world = page_world.build(session)
+    assess_platform(session, world.platform.id, at=clock.now())
+    session.commit()
+    mine = select(Assessment).where(Assessment.platform_id == world.platform.id).order_by(Assessment.id.desc())
+    grants = session.scalars(mine).first().result["grants"]
+    _, *rows = sheet_rows(client_of(app, world, "official").get("/subsidy?format=xlsx").data)
+    assert [row[:2] for row in rows] == [[world.platform.name_zh, grant["year"]] for grant in grants] != []
+    assert [row[3] for row in rows] == [pytest.approx(float(grant["payable"])) for grant in grants]
+    assert all(row[3] == pytest.approx(row[4] + row[5]) for row in rows)
 
 
 def test_an_official_records_a_recognition_and_a_manager_places_the_firm_on_their_pages(app, session):

@@ -48,7 +48,7 @@ def park(session):
     return made
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     booked=st.lists(st.tuples(st.integers(0, 6), quarter_hours), max_size=12),
     closed=st.lists(st.tuples(st.integers(0, 6), quarter_hours), max_size=3),

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kernel.money import Money
@@ -77,7 +77,6 @@ CELLS = (
 
 
 # A busy machine is slow, not wrong.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(list(HEADS)), CELLS))
 def test_whatever_stands_in_the_cells_it_is_a_row_or_errors_with_a_remedy(changes):
     row, found = read_row({**ROW, **changes})

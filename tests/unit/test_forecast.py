@@ -68,7 +68,7 @@ def test_what_more_brings_is_placed_by_every_reading(reading, value):
     assert str(told(facts(evaluations=()), **{reading: value}).more_brings) == "30000.00"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(platforms(), READINGS, st.dates(date(2026, 1, 1), date(2029, 12, 31)), st.integers(0, 10**10).map(Money))
 def test_no_year_is_told_more_than_the_cap(these, readings, on, more):
     found = told(these, on, more, **readings)

@@ -31,11 +31,11 @@ from tests.unit.pricing_makers import (
     terms,
 )
 
-quick = settings(max_examples=80, deadline=None)
+quick = settings(max_examples=80)
 
 
 @given(facts())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_valid_facts_always_have_an_outcome_and_a_bill_adds_up(f):
     outcome = price_use(f)
     if not isinstance(outcome, Priced):
@@ -114,7 +114,7 @@ starts = st.integers(0, 520000) | st.integers(0, 1500).map(
 
 
 @given(bands(), st.lists(st.tuples(starts, st.integers(1, 3000)), min_size=1, max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cutting_by_segments_is_the_same_as_going_minute_by_minute(some, pieces):
     of = terms(bands=some)
     spans = merged((YEAR + start, YEAR + start + length) for start, length in pieces)
@@ -123,7 +123,7 @@ def test_cutting_by_segments_is_the_same_as_going_minute_by_minute(some, pieces)
 
 
 @given(bands(), runs(apart=True), st.integers(0, 500), st.sampled_from(["up", "nearest", "none"]), st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_graduated_hours_with_bands_are_what_every_minute_costs_added_up(some, of_runs, prior, rounding, step):
     tiers = {"kind": "graduated", "steps": [{"up_to": "1.5", "rate": "91.7"}, {"up_to": "7", "rate": "60.01"},
                                             {"up_to": None, "rate": "13.13"}]}  # fmt: skip

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalogue.rules.customer import CustomerRelation
@@ -25,7 +25,6 @@ DAYS = st.dates(date(2026, 1, 1), date(2029, 12, 31))
 YUAN = st.integers(0, 900_000_000).map(Money)
 
 # A busy machine is slow, not wrong.
-on_any_machine = settings(deadline=None)
 
 READINGS = st.fixed_dictionaries(
     {},
@@ -78,7 +77,6 @@ def judge(these: Facts, readings: dict) -> Assessment:
     return assess(these, POLICY.settings_with(readings), POLICY)
 
 
-@on_any_machine
 @given(platforms(), READINGS)
 def test_the_shares_are_the_payable_and_the_cap_holds(these, readings):
     result = judge(these, readings)
@@ -92,7 +90,6 @@ def test_the_shares_are_the_payable_and_the_cap_holds(these, readings):
     assert len([g for g in result.grants if g.payable.amount]) <= 3
 
 
-@on_any_machine
 @given(platforms(), READINGS, st.randoms())
 def test_the_order_of_the_documents_changes_nothing(these, readings, random):
     shuffled = list(these.documents)
@@ -100,7 +97,6 @@ def test_the_order_of_the_documents_changes_nothing(these, readings, random):
     assert judge(replace(these, documents=tuple(shuffled)), readings) == judge(these, readings)
 
 
-@on_any_machine
 @given(platforms(), invoices(), READINGS)
 def test_an_invoice_credited_in_full_on_the_same_day_changes_nothing(these, made, readings):
     unpaid = replace(made, no="I-0", service_on=made.issued_on, paid=())
@@ -111,14 +107,12 @@ def test_an_invoice_credited_in_full_on_the_same_day_changes_nothing(these, made
     ]
 
 
-@on_any_machine
 @given(platforms(), READINGS)
 def test_cutting_off_never_pays_more_than_rounding(these, readings):
     rounded, cut = (judge(these, {**readings, "A12_rounding": {"mode": mode}}) for mode in ("half_up", "truncate"))
     assert total([g.payable.amount for g in cut.grants]) <= total([g.payable.amount for g in rounded.grants])
 
 
-@on_any_machine
 @given(st.lists(YUAN, min_size=3, max_size=3), st.integers(0, 2), YUAN)
 def test_more_revenue_never_pays_less(amounts, at, more):
     # Every year has a grant, so that more revenue cannot make the three years begin earlier.
@@ -131,7 +125,6 @@ def test_more_revenue_never_pays_less(amounts, at, more):
     assert sums[0] <= sums[1]
 
 
-@on_any_machine
 @given(platforms(), READINGS)
 def test_the_figures_of_the_trace_add_up(these, readings):
     result = judge(these, readings)
@@ -153,7 +146,6 @@ def test_the_figures_of_the_trace_add_up(these, readings):
             assert "refused" in figures
 
 
-@on_any_machine
 @given(platforms(), READINGS)
 def test_to_decide_exactly_what_is_payable_changes_nothing(these, readings):
     result = judge(these, readings)
@@ -162,7 +154,6 @@ def test_to_decide_exactly_what_is_payable_changes_nothing(these, readings):
     assert again.grants == result.grants
 
 
-@on_any_machine
 @given(platforms(), st.data())
 def test_what_was_decided_and_nothing_else_uses_up_the_cap(these, data):
     first = [one for one in judge(these, {}).grants if one.payable.amount][:1]
@@ -174,7 +165,6 @@ def test_what_was_decided_and_nothing_else_uses_up_the_cap(these, data):
         assert next(each for each in judge(decided, {}).grants if each.year == one.year).payable == one.payable
 
 
-@on_any_machine
 @given(platforms(), READINGS, st.booleans())
 def test_facts_kept_as_a_scenario_are_read_back_the_same(these, readings, refs):
     answers = POLICY.settings_with(readings)
@@ -188,7 +178,6 @@ def test_facts_kept_as_a_scenario_are_read_back_the_same(these, readings, refs):
     assert FORMAT.checked({"format": 1, "scenarios": [kept]}) == [kept]
 
 
-@on_any_machine
 @given(platforms(), READINGS)
 def test_lines_that_are_judged_alike_can_be_added_up(these, readings):
     if readings.get("A02_revenue_basis") == "cash_date":

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kernel.money import ZERO, Money, total
@@ -250,7 +250,6 @@ READINGS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(ASSETS, LEVELS, READINGS, st.randoms())
 def test_whatever_was_bought_caps_hold_assets_are_paid_once_and_order_does_not_matter(made, levels, readings, random):
     these = bought(*made, recognitions=tuple(levels))
@@ -272,7 +271,6 @@ def test_whatever_was_bought_caps_hold_assets_are_paid_once_and_order_does_not_m
     assert paid(bought(*shuffled, recognitions=tuple(again)), **readings) == paid(these, **readings)
 
 
-@settings(deadline=None)
 @given(ASSETS, st.integers(1, 10**10))
 def test_a_purchase_that_costs_more_is_never_granted_less(made, more):
     """Under one programme. Of two, a year may go to the one whose cap is for all years, and later ones get less."""

@@ -80,8 +80,8 @@ def annex() -> Response | str:
             Column(gettext("平台代码"), lambda row: row.platform),
             Column(gettext("相关条目"), lambda row: "；".join(pair.other for pair in row.pairs)),
             Column(gettext("关系"), lambda row: "；".join(str(word_of(pair.how)) for pair in row.pairs)),
-            Column(gettext("理由"), lambda row: "；".join(pair.because for pair in row.pairs)),
-            Column(gettext("备注"), lambda row: "；".join(row.remarks)),
+            Column(gettext("理由"), lambda row: "；".join(said(pair, "because") for pair in row.pairs)),
+            Column(gettext("备注"), lambda row: "；".join(said(remark, "") for remark in row.remarks)),
         ]
         return download("annex", columns, annex_rows(), form=form)
     platforms = annex_platforms()

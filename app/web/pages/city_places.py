@@ -15,6 +15,7 @@ from app.identity.rules.town import towns_on
 from app.kernel.db import db
 from app.web.access import requires
 from app.web.exports import Column, download
+from app.web.formats import place
 from app.web.pages.city import added_up, asked_year
 from app.web.paging import wanted_file
 from app.web.words import word_of
@@ -62,4 +63,4 @@ def places() -> Response | str:
 def place_word(row: PlaceRow) -> str:
     if isinstance(row.place, Unplaced):
         return str(word_of(row.place))
-    return gettext("合计") if row.place == ALL else row.place
+    return gettext("合计") if row.place == ALL else place(row.place)

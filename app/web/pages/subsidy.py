@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext
@@ -19,7 +20,7 @@ from app.kernel.db import db
 from app.kernel.money import ZERO, Money, total
 from app.web.access import bounds, requires
 from app.web.exports import Column, download
-from app.web.formats import is_english
+from app.web.formats import is_english, said
 from app.web.pages.platforms import platform_by
 from app.web.pages.policy import plain_answer
 from app.web.paging import page_of_rows, wanted_file
@@ -43,6 +44,9 @@ from billing.statements import PlatformYear, platform_year
 pages = Blueprint("subsidy", __name__)
 
 
+PlatformGrant = tuple[Platform, dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One step of the waterfall: it reaches from one amount to the next, or stands on the ground."""
@@ -57,7 +61,7 @@ class Bar:
 
 @pages.get("/subsidy")
 @requires(Permission.SEE_SUBSIDY)
-def list_years() -> str:
+def list_years() -> Response | str:
     limits = bounds(Permission.SEE_SUBSIDY)
     platforms = db.session.scalars(
         select(Platform)
@@ -66,10 +70,30 @@ def list_years() -> str:
         .order_by(Platform.id)
     ).all()
     kept = latest_assessments([one.id for one in platforms])
+    if form := wanted_file():
+        rows = [(one, grant) for one in platforms if one.id in kept for grant in kept[one.id].result["grants"]]
+        return download("subsidies", grant_columns(), rows, form=form, is_sample=lambda row: row[0].illustrative)
     year = clock.local_date(clock.now()).year
     return render_template(
         "subsidies.html", platforms=platforms, kept=kept, year=year, policy=POLICY, programme_said=programme_said
     )
+
+
+def grant_columns() -> list[Column[PlatformGrant]]:
+    """Of a platform and one of its grants, as a kept judgement tells it."""
+
+    def amount(title: str, key: str) -> Column[PlatformGrant]:
+        return Column(title, lambda row: None if row[1][key] is None else Money.of(row[1][key]), "money")
+
+    return [
+        Column(gettext("平台"), lambda row: said(row[0], "name")),
+        Column(gettext("年度"), lambda row: row[1]["year"], "number"),
+        Column(gettext("补助项目"), lambda row: programme_said(row[1]["programme"])),
+        amount(gettext("应付"), "payable"),
+        *(amount(gettext("%(payer)s承担", payer=said(one, "")), one.key) for one in (POLICY.upper, POLICY.own)),
+        amount(gettext("若已认定"), "estimate"),
+        Column(gettext("受补方"), lambda row: row[1]["payee"] or ""),
+    ]
 
 
 @pages.get("/subsidy/<code>/<int:year>")
