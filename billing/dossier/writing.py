@@ -36,9 +36,10 @@ from billing.rules.dossier.judgement import assessment_told, policy_told
 from billing.rules.dossier.portion import packed
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.facts import Facts
+from billing.rules.policy import Policy
 from billing.rules.revenue import RevenueYear
 from billing.rules.scenario import scenario_facts
-from billing.rules.subsidy import assess
+from billing.rules.subsidy import Assessment, assess
 from devices.sealed import sealed_parts, seals_told
 from devices.spans import spans_of
 
@@ -206,7 +207,6 @@ def _close(
     """One file of all parts, signed. That of before is removed."""
     numbers = numbers_of(plan, "cases")
     claim = json.loads((parts / "claim.json").read_bytes())
-    scenario = json.loads((parts / "facts.json").read_bytes())
     seals: set[int] = set()
     charged: dict[int, cases.Charged] = {}
     readings = 0
@@ -218,8 +218,7 @@ def _close(
     with (parts / "seals.jsonl").open("wb") as out:
         out.writelines(_line(seal) for seal in seals_told(session, seals))
     policy = policy_by_number(claim["policy"])
-    facts = scenario_facts(scenario)
-    assessment = assess(facts, policy.settings_with(scenario["settings"]), policy)
+    facts, assessment = _judged_again(parts, policy)
     revenue = next((one for one in assessment.revenue_years if one.year == year), None)
     tally = _followed(lines_of(parts, plan), facts, charged, revenue, code=claim["code"])
     (parts / "claim.pdf").write_bytes(claim_pdf(claim, assessment, policy, tally, readings, at=at))
@@ -247,6 +246,13 @@ def _close(
     session.flush()
     shutil.rmtree(parts)
     return row, tally
+
+
+def _judged_again(parts: Path, policy: Policy) -> tuple[Facts, Assessment]:
+    """What the facts that were kept come to. The scenario itself, the largest thing here, is gone at the end."""
+    scenario = json.loads((parts / "facts.json").read_bytes())
+    facts = scenario_facts(scenario)
+    return facts, assess(facts, policy.settings_with(scenario["settings"]), policy)
 
 
 def _followed(
