@@ -22,6 +22,7 @@ FORMATS: dict[Kind, str] = {
     "text": "@", "number": "General", "money": "#,##0.00", "hours": "0.00", "time": "yyyy-mm-dd hh:mm",
     "day": "yyyy-mm-dd",
 }  # fmt: skip
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SAMPLE = "示例 SAMPLE"
 # Text stays text, also where it looks like a formula or an address.
@@ -53,9 +54,14 @@ def download(
         content, mimetype = csv_table(columns, rows), "text/csv"
     else:
         content = xlsx_table(columns, rows)
-        mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        mimetype = XLSX
+    return attached(content, f"{name}.{form}", mimetype)
+
+
+def attached(content: bytes, name: str, mimetype: str) -> Response:
+    """A file to save."""
     response = Response(content, mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.{form}")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 
 

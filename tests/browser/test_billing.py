@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,8 +12,10 @@ from app.jobs import long_work
 from app.kernel import clock
 from app.kernel.db import in_transaction
 from app.kernel.money import Money
+from app.web.exports import XLSX
 from tests.browser.books import DYER, LAB, SOLES, WEAVER, complaints_of
 from tests.browser.conftest import PHONE
+from tests.integration.tax_template import rows_of, template
 
 pytestmark = pytest.mark.browser
 
@@ -97,6 +100,18 @@ def test_a_bank_file_pays_an_invoice_and_what_is_too_much_becomes_a_deposit(book
     page.goto(f"{books_site.address}/deposits")
     page.get_by_role("link", name=DYER).click()
     expect(page.get_by_role("row").filter(has_text=beyond.label)).to_contain_text("¥500.00")
+
+
+def test_the_tax_bureaus_workbook_is_filled_as_often_as_one_wants(books_site):
+    page = books_site.enter("finance")
+    page.goto(f"{books_site.address}/tax-workbook?month={books_site.books.month:%Y-%m}")
+    page.get_by_label("发票类型", exact=True).select_option("ordinary")
+    for _ in range(2):
+        page.set_input_files("#workbook", {"name": "模板.xlsx", "mimeType": XLSX, "buffer": template()})
+        with page.expect_download() as filled:
+            page.get_by_role("button", name=re.compile("^填入 3 张发票")).click()
+        rows = rows_of(Path(filled.value.path()).read_bytes(), "1-发票基本信息")
+        assert {row["*购买方名称（100字以内）"] for row in rows} == {SOLES, DYER, LAB}
 
 
 def test_a_month_is_closed_while_one_watches_and_comes_back(books_site):

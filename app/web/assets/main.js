@@ -56,10 +56,10 @@ document.addEventListener("htmx:afterSwap", (event) => {
   event.target.querySelector("[data-closes-panel]")?.focus();
 });
 
-// A form is sent once, and a select that is a filter sends itself.
+// A form is sent once, unless its answer is a file, after which the page stays. A select that is a filter sends itself.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post") return;
+  if (form.method !== "post" || "downloads" in form.dataset) return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "1";
 });

@@ -12,6 +12,7 @@ from app.identity.rules.permission import Permission
 from app.kernel import clock
 from app.kernel.db import db
 from app.web.access import acting_organization, bounds, requires
+from app.web.exports import XLSX, attached
 from billing.certificates import (
     Certificate,
     certificate_of,
@@ -21,7 +22,6 @@ from billing.certificates import (
 )
 
 pages = Blueprint("certificates", __name__)
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @pages.get("/certificate")
@@ -44,23 +44,19 @@ def year() -> str:
 @requires(Permission.SEE_CERTIFICATES)
 def pdf(organization_id: int, year: int) -> Response:
     one = _own(organization_id, year)
-    return _file(one, certificate_pdf(one, on=clock.local_date(clock.now())), "pdf", "application/pdf")
+    return attached(
+        certificate_pdf(one, on=clock.local_date(clock.now())), f"certificate-{one.year}.pdf", "application/pdf"
+    )
 
 
 @pages.get("/certificate/<int:organization_id>/<int:year>.xlsx")
 @requires(Permission.SEE_CERTIFICATES)
 def workbook(organization_id: int, year: int) -> Response:
     one = _own(organization_id, year)
-    return _file(one, certificate_workbook(one), "xlsx", XLSX)
+    return attached(certificate_workbook(one), f"certificate-{one.year}.xlsx", XLSX)
 
 
 def _own(organization_id: int, asked: int) -> Certificate:
     """Errors: ``NotFound`` for another's firm."""
     bounds(Permission.SEE_CERTIFICATES).insist(organization_id=organization_id)
     return certificate_of(db.session(), organization_id, min(max(asked, 2000), 2200))
-
-
-def _file(one: Certificate, content: bytes, form: str, mimetype: str) -> Response:
-    answer = Response(content, mimetype=mimetype)
-    answer.headers.set("Content-Disposition", "attachment", filename=f"certificate-{one.year}.{form}")
-    return answer

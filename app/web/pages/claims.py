@@ -18,7 +18,7 @@ from app.kernel.errors import Refusal
 from app.kernel.money import Money, total
 from app.web.access import bounds, requires
 from app.web.errors import sentence
-from app.web.exports import Column, download
+from app.web.exports import Column, attached, download
 from app.web.formats import said
 from app.web.own_platforms import chosen_platform, own_platforms
 from app.web.pages.subsidy import programme_said, why_not
@@ -160,9 +160,7 @@ def facts(claim_id: int) -> Answer:
     one = visible(claim_id, Permission.SEE_CLAIMS).claim
     content = facts_file(db.session(), one)
     name = f"claim-{one.platform.code.lower()}-{one.year}.json"
-    return Response(
-        content, mimetype="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return attached(content, name, "application/json")
 
 
 @pages.get("/claims/<int:claim_id>.pdf")

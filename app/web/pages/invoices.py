@@ -21,7 +21,7 @@ from app.kernel.money import ZERO, Money
 from app.web import river
 from app.web.access import Bounds, bounds, requires
 from app.web.errors import sentence, status_of
-from app.web.exports import Column, download
+from app.web.exports import XLSX, Column, attached, download
 from app.web.formats import money, said
 from app.web.forms import money_in, month_in
 from app.web.paging import page_of, page_of_rows, wanted_file
@@ -45,7 +45,6 @@ from billing.tax_requests import settings_of
 pages = Blueprint("invoices", __name__)
 FEW_LINES = 30
 """Of a longer invoice the form that takes back line by line is opened when it is asked for."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @pages.get("/invoices")
@@ -112,14 +111,14 @@ def pdf(invoice_id: int) -> Response:
     """The document as it was first made; whoever asks first has it made."""
     label = visible(invoice_id, Permission.SEE_INVOICES).label
     content = in_transaction(lambda session: kept_pdf(session, session.get_one(Invoice, invoice_id), at=clock.now()))
-    return _file(content, f"{label}.pdf", "application/pdf")
+    return attached(content, f"{label}.pdf", "application/pdf")
 
 
 @pages.get("/invoices/<int:invoice_id>.xlsx")
 @requires(Permission.SEE_INVOICES)
 def statement_sheet(invoice_id: int) -> Response:
     one = visible(invoice_id, Permission.SEE_INVOICES)
-    return _file(statement_xlsx(one, around(db.session(), one)), f"{one.label}.xlsx", XLSX)
+    return attached(statement_xlsx(one, around(db.session(), one)), f"{one.label}.xlsx", XLSX)
 
 
 @pages.get("/invoices/lines/<int:line_id>")
@@ -185,12 +184,6 @@ def visible(invoice_id: int, permission: Permission) -> Invoice:
         raise NotFound("没有找到这一项，或您无权查看。")
     bounds(permission).insist(organization_id=one.organization_id, platform_id=one.platform_id)
     return one
-
-
-def _file(content: bytes, name: str, mimetype: str) -> Response:
-    answer = Response(content, mimetype=mimetype)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
-    return answer
 
 
 def _issuing_platforms() -> Sequence[Platform]:

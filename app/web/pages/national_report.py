@@ -21,7 +21,7 @@ from app.kernel.db import db
 from app.kernel.errors import Refusal
 from app.web.access import requires
 from app.web.errors import sentence
-from app.web.exports import SAMPLE
+from app.web.exports import SAMPLE, XLSX, attached
 from app.web.pages.city import added_up, asked_year
 from app.web.prices import headline
 from billing.national_check import check_report
@@ -33,7 +33,6 @@ from billing.tariffs import prices_of
 pages = Blueprint("national_report", __name__)
 SHEETS = (("instruments", national.INSTRUMENT), ("records", national.SERVICE), ("units", national.UNIT))
 LEFT_OUT = ("contact", "phone", "email", "subjectName", "applicant")
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SHOWN = 100
 
 
@@ -54,8 +53,8 @@ def report() -> Response | str:
     name = f"national-{year}{f'-{chosen}' if chosen else ''}"
     sample = any(one.illustrative for one in among)
     if form == "json":
-        return _download(_as_json(made, is_sample=sample), "application/json", f"{name}.json")
-    return _download(_as_workbook(made, is_sample=sample), XLSX, f"{name}.xlsx")
+        return attached(_as_json(made, is_sample=sample), f"{name}.json", "application/json")
+    return attached(_as_workbook(made, is_sample=sample), f"{name}.xlsx", XLSX)
 
 
 def _page(year: int, platforms: Sequence[Platform], chosen: str, among: Sequence[Platform]) -> str:
@@ -144,9 +143,3 @@ def _write(sheet: Any, row: int, column: int, value: str | Decimal | int | None)
         sheet.write_string(row, column, value)
     elif value is not None:
         sheet.write_number(row, column, value)
-
-
-def _download(content: bytes, mimetype: str, name: str) -> Response:
-    response = Response(content, mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

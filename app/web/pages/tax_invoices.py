@@ -18,9 +18,10 @@ from app.kernel.db import db, in_transaction
 from app.kernel.errors import InvalidInput, NotFound, Refusal
 from app.web.access import bounds, requires
 from app.web.errors import sentence, status_of
+from app.web.exports import XLSX, attached
 from app.web.formats import moment
 from app.web.forms import day_in, month_in, number_in
-from app.web.pages.invoices import XLSX, page, visible
+from app.web.pages.invoices import page, visible
 from app.web.pages.red_letters import corrected, done
 from billing.correcting import stands
 from billing.models import Invoice, TaxInvoice
@@ -123,9 +124,7 @@ def filled() -> Response | tuple[str, int] | str:
         content = fill(file.read(), prepare(db.session(), _wanted(), kind=_kind()).sheets)
     except Refusal as refusal:
         return _workbook_page(refusal)
-    answer = Response(content, mimetype=XLSX)
-    answer.headers.set("Content-Disposition", "attachment", filename=f"tax-import-{clock.local_date(clock.now())}.xlsx")
-    return answer
+    return attached(content, f"tax-import-{clock.local_date(clock.now())}.xlsx", XLSX)
 
 
 @pages.post("/tax-workbook/usual")
