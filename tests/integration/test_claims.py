@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from dataclasses import replace
 from datetime import date
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -23,12 +25,14 @@ from billing.claims.budgeting import left_in_budget, set_budget, share_shortfall
 from billing.claims.deciding import approve_claim, deduct, withdraw_deduction
 from billing.claims.filing import file_claim, return_claim, withdraw_claim
 from billing.claims.locking import lock_claim
+from billing.claims.printing import claim_pdf
 from billing.claims.record import basis_of, facts_file
 from billing.claims.settling import BEARERS, pay_out
 from billing.claims.statements import claim_view
 from billing.models import Claim, ClaimItem
 from billing.other_grants import record_other_grant, withdraw_other_grant
 from billing.rules.claim import ClaimState
+from billing.rules.numerals import capital_numerals
 from billing.rules.scenario import scenario_facts
 from billing.statements import platform_year
 from billing.subsidy_scenarios import FORMAT, simulate
@@ -45,6 +49,24 @@ def world(session) -> ClaimWorld:
 
 def approved(world: ClaimWorld, claim: Claim) -> Claim:
     return approve_claim(world.session, claim.id, document="示例核〔2027〕1号", by=world.official, at=APPROVED)
+
+
+def test_on_a_printed_claim_the_seals_stand_beside_the_amounts(session, world):
+    world.earned("106000.01", "53000")
+    claim = world.locked()
+    for number in range(40):
+        ask(session, claim.id, f"示例：第 {number} 问", by=world.official, at=noon("2027-03-02"))
+    paper = claim_pdf(claim_view(session, claim.id), basis_of(session, claim.platform_id, YEAR).judged())
+    first, *others = ("".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(paper)).pages)
+    for belongs_together in (
+        "¥45,000.00",
+        capital_numerals(Money.of("45000")),
+        "平台运营主体（盖章）",
+        "主管部门（盖章）",
+    ):
+        assert belongs_together in first
+    assert others
+    assert not any("盖章" in page for page in others)
 
 
 def test_a_claim_goes_from_filed_to_paid_and_every_step_is_told(session, world):
