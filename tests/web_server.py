@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-START_LIMIT_S = 30.0
+START_LIMIT_S, STOP_LIMIT_S = 120.0, 60.0
+"""A busy machine takes its time."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,22 +29,21 @@ def web_server(database_url: str, folder: Path, *, workers: int = 2) -> Iterator
     command += ["--workers", str(workers), "--blocking-threads", "8", "--no-ws", "--factory", "app:create_app"]
     environment = os.environ | {"DATABASE_URL": database_url, "PILOTSHARE_FOLDER": str(folder)}
     with (folder / "web.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             _wait_until_it_answers(port, server)
             yield port
         finally:
-            server.terminate()
-            server.wait(START_LIMIT_S)
+            _stop(server)
 
 
 class Visitor:
     """One connection to the API. A signed-in visitor lends its session to others by :meth:`beside`."""
 
-    def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, port: int, headers: dict[str, str] | None = None, *, patience_s: float = 60) -> None:
         self.port = port
         self.headers = {"Content-Type": "application/json", **(headers or {})}
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         self._connection.request(method, path, None if body is None else json.dumps(body), self.headers)
@@ -68,10 +70,21 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Errors: ``TimeoutExpired`` for one that does not end when it is asked to; it is gone all the same."""
+    server.terminate()
+    try:
+        server.wait(STOP_LIMIT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
 def _wait_until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
     limit = time.monotonic() + START_LIMIT_S
     while server.poll() is None and time.monotonic() < limit:
-        visitor = Visitor(port)
+        visitor = Visitor(port, patience_s=5)
         try:
             visitor.ask("GET", "/api/v1/platforms")
         except OSError:
