@@ -90,7 +90,7 @@ def _told(
             for one in policy.settings
         ],
         "evidence": [
-            {"basis": BASES[basis], "lines": count, "amount": _yuan(tally.amounts[basis])}
+            {"basis": BASES[basis], "lines": f"{count:,}", "amount": _yuan(tally.amounts[basis])}
             for basis, count in tally.lines.items()
         ],
         "corrected": tally.lines.get(Basis.CORRECTED, 0),
