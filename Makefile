@@ -24,7 +24,7 @@ check: setup ## style, types, who may import whom
 	@.venv/bin/lint-imports
 
 bench: setup ## speed, each figure as a ratio to its floor in the same run
-	@for one in booking calendar ingest metering sealing billing subsidy city; do $(PY) -m bench.$$one || exit 1; done
+	@for one in booking calendar ingest metering sealing billing subsidy city dossier; do $(PY) -m bench.$$one || exit 1; done
 
 lock: ## resolve the locked packages anew
 	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.in -o requirements.txt

@@ -44,12 +44,12 @@ from billing.rules.words import ChargeState
 from devices.metering import meter_readings
 from devices.rules import merkle
 from devices.rules.topic import shard_of
-from devices.sealing import seal_readings
+from devices.sealing import MOST_LEAVES, seal_readings
 from devices.verifying import public_key_of
 from tests import makers
 
 METERS, A_MESSAGE, QUIET = 20, 10, 12
-A_SEAL, MOST_SEALS = 15_000, 100
+SEALS = 20
 KEY = bytes(range(32))
 BEGAN = datetime(2026, 1, 10, tzinfo=UTC)
 AFTER = datetime(2027, 2, 1, tzinfo=UTC)
@@ -144,7 +144,7 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
     for first in range(0, windows, 2000):
         in_transaction(partial(said, first=first))
     in_transaction(lambda session: session.execute(text("ANALYZE")))
-    a_seal = max(A_SEAL, windows * A_MESSAGE * meters // MOST_SEALS)
+    a_seal = min(MOST_LEAVES, windows * A_MESSAGE * meters // SEALS)
     while in_transaction(lambda session: seal_readings(session, at=AFTER, key=KEY, limit=a_seal)):
         pass
     while in_transaction(lambda session: meter_readings(session, at=AFTER, limit=5)):
