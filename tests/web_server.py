@@ -9,12 +9,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from app.cli.up import web_command
 
 START_LIMIT_S, STOP_LIMIT_S = 120.0, 60.0
 """A busy machine takes its time."""
@@ -24,17 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 @contextmanager
 def web_server(database_url: str, folder: Path, *, workers: int = 2) -> Iterator[int]:
     """The port of a server with ``workers`` processes; it is stopped when the block ends."""
-    port = _free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", str(workers), "--blocking-threads", "8", "--no-ws", "--factory", "app:create_app"]
-    environment = os.environ | {"DATABASE_URL": database_url, "PILOTSHARE_FOLDER": str(folder)}
+    port = free_port()
     with (folder / "web.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = start(port, database_url, folder, log, workers=workers)
         try:
             _wait_until_it_answers(port, server)
             yield port
         finally:
-            _stop(server)
+            stop(server)
 
 
 class Visitor:
@@ -64,13 +62,22 @@ class Visitor:
         self._connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def start(port: int, database_url: str, folder: Path, log: IO[bytes], *, workers: int) -> subprocess.Popen[bytes]:
+    """In a process group of its own."""
+    environment = os.environ | {"DATABASE_URL": database_url, "PILOTSHARE_FOLDER": str(folder)}
+    return subprocess.Popen(
+        web_command("127.0.0.1", port, workers=workers),
+        cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
     """Errors: ``TimeoutExpired`` for one that does not end when it is asked to; it is gone all the same."""
     server.terminate()
     try:

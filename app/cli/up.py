@@ -35,6 +35,7 @@ from devices.broker_settings import ANYWHERE
 from devices.registering import wire_accounts
 
 STOP_LIMIT_S = 20.0
+WORKERS_LIMIT_S = 10
 WATCH_S = 1.0
 STEADY_S = 10.0
 MOST_EARLY_ENDS = 3
@@ -134,13 +135,21 @@ def _run(app: Flask, stop: threading.Event, *, demo: bool) -> None:
         click.echo("已停止，数据保留在 / stopped, data kept in " + str(folder))
 
 
+def web_command(host: str, port: int, *, workers: int = 2) -> list[str]:
+    """The web server. Its workers do not hear a wish to stop while they start: then they are killed after a while."""
+    options = {
+        "--interface": "wsgi", "--host": host, "--port": str(port), "--workers": str(workers),
+        "--blocking-threads": "8", "--workers-kill-timeout": str(WORKERS_LIMIT_S),
+    }  # fmt: skip
+    given = [word for pair in options.items() for word in pair]
+    return [sys.executable, "-m", "granian", *given, "--no-ws", "--factory", "app:create_app"]
+
+
 def _children(folder: Path, host: str, port: int, *, demo: bool) -> list[Child]:
     python, logs = sys.executable, folder / "log"
     flask = [python, "-m", "flask", "--app", "app"]
-    web = [python, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    web += ["--workers", "2", "--blocking-threads", "8", "--no-ws", "--factory", "app:create_app"]
     children = [
-        Child("web", web, logs / "web.log"),
+        Child("web", web_command(host, port), logs / "web.log"),
         Child("listen", [*flask, "listen"], logs / "listen.log"),
         Child("work", [*flask, "work"], logs / "work.log"),
     ]
