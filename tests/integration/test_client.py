@@ -21,7 +21,7 @@ from devices.lean import LeanClient, Published
 from devices.rules.topic import shard_of, topic_of, topics_of_shard
 from tests.integration.test_private_broker import KINDS
 from tests.makers import BEGINNING
-from tests.web_server import _free_port
+from tests.web_server import free_port
 
 CODE = "lean-meter"
 TOPICS = topics_of_shard(shard_of(CODE))
@@ -29,7 +29,7 @@ TOPICS = topics_of_shard(shard_of(CODE))
 
 @pytest.fixture(params=KINDS)
 def broker(request, tmp_path):
-    with PrivateBroker(tmp_path / "broker", port=_free_port(), prefer=request.param) as private:
+    with PrivateBroker(tmp_path / "broker", port=free_port(), prefer=request.param) as private:
         private.start([listener_account("listen"), meter_account(CODE, shard_of(CODE), "speak")])
         yield private
 

@@ -16,7 +16,7 @@ import pytest
 from app.cli.up import insist_on_space
 from app.kernel.errors import Refusal
 from app.kernel.postgres import PrivatePostgres
-from tests.web_server import _free_port
+from tests.web_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def test_a_full_disk_is_said_before_anything_starts(tmp_path):
 
 
 def test_a_database_that_is_killed_is_started_anew_and_the_house_goes_on(open_folder):
-    folder, port, broker_port = open_folder / "house", _free_port(), _free_port()
+    folder, port, broker_port = open_folder / "house", free_port(), free_port()
     environment = os.environ | {
         "PILOTSHARE_FOLDER": str(folder),
         "PILOTSHARE_PORT": str(port),
