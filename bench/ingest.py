@@ -24,7 +24,7 @@ from devices.accounts import LISTENER, listener_account, meter_account, meter_pa
 from devices.broker import PrivateBroker
 from devices.rules.topic import SHARDS, shard_of, topics_of_shard
 from tests import makers
-from tests.web_server import _free_port
+from tests.web_server import free_port
 
 CODES = ("bench-0", "bench-1")
 RUNS = ((1, 60_000), (10, 200_000), (20, 300_000), (100, 300_000))
@@ -40,7 +40,7 @@ class Bench:
                 makers.meter(session, code=code, shard=shard_of(code))
         key = key_for("meters", master=app.config["MASTER_KEY"])
         self.passwords = {code: meter_password(key, code, 1) for code in (*CODES, LISTENER)}
-        self.broker = opened.enter_context(PrivateBroker(folder / "broker", port=_free_port()))
+        self.broker = opened.enter_context(PrivateBroker(folder / "broker", port=free_port()))
         accounts = [meter_account(code, shard_of(code), self.passwords[code]) for code in CODES]
         self.broker.start([listener_account(self.passwords[LISTENER]), *accounts])
         self.database = opened.enter_context(

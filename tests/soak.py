@@ -50,7 +50,7 @@ from devices.simulating.fleet import Connection
 from devices.simulating.load import Load, seed_of
 from tests import makers
 from tests.integration.test_listener import wait_for
-from tests.web_server import _free_port
+from tests.web_server import free_port
 
 SECOND = timedelta(seconds=1)
 STEP = timedelta(seconds=10)
@@ -116,7 +116,7 @@ class Soak:
             db.session.remove()
             db.engine.dispose()
         self.runs = {device.code: self._runs() for device in self.devices}
-        self.broker = PrivateBroker(folder / "broker", port=_free_port())
+        self.broker = PrivateBroker(folder / "broker", port=free_port())
         self.accounts = [listener_account(self._password(LISTENER))]
         self.accounts += [
             meter_account(one.code, shard_of(one.code), self._password(one.code), one.dialect) for one in self.devices
