@@ -53,13 +53,19 @@ class Device:
         authority: Path | None = None,
         as_id: str = "",
         protocol: mqtt.MQTTProtocolVersion = mqtt.MQTTProtocolVersion.MQTTv5,
+        tries_again: bool = True,
     ) -> None:
         self._told = threading.Condition()
         self.reasons: dict[int, str] = {}
         self.heard: list[bytes] = []
         self.answer = ""
         self.gone = ""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=as_id or f"dev-{name}", protocol=protocol)
+        client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=as_id or f"dev-{name}",
+            protocol=protocol,
+            reconnect_on_failure=tries_again,
+        )
         client.username_pw_set(name, password)
         client.reconnect_delay_set(0.05, 1)  # mosquitto 2.0 cuts the connection when it denies a message
         if authority is not None:
@@ -177,7 +183,7 @@ def test_refusals_are_read_from_the_log_once_each(broker, device):
     meter = device(broker.port, "a1", "one", as_id="plug (p5, c1, k60, u'b2').")
     _, position = refusals_since(broker.folder, 0)
     meter.publish("m/4/b2/data")
-    assert device(broker.port, "b2", "wrong", as_id="thief").answer == "Not authorized"
+    assert device(broker.port, "b2", "wrong", as_id="thief", tries_again=False).answer == "Not authorized"
     told, position = refusals(broker, position, count=2)
     assert [(one.client, one.username, one.what) for one in told] == [
         ("plug (p5, c1, k60, u'b2').", "a1", "m/4/b2/data"),
