@@ -48,7 +48,7 @@ from devices.sealing import MOST_LEAVES, seal_readings
 from devices.verifying import public_key_of
 from tests import makers
 
-METERS, A_MESSAGE, QUIET = 20, 10, 12
+METERS, FIRMS, A_MESSAGE, QUIET = 20, 40, 10, 12
 SEALS = 20
 KEY = bytes(range(32))
 BEGAN = datetime(2026, 1, 10, tzinfo=UTC)
@@ -81,7 +81,8 @@ READINGS = text(
 )
 RESERVATIONS = text(
     "INSERT INTO reservation (equipment_id, organization_id, person_id, during, state, purpose, created_at, changed_at)"
-    " SELECT equipment_id, :firm, :person, tstzrange(begins, begins + :run * interval '10 seconds'), 'finished', '',"
+    " SELECT equipment_id, (CAST(:firms AS int[]))[1 + run_no % :count], :person,"
+    " tstzrange(begins, begins + :run * interval '10 seconds'), 'finished', '',"
     " begins, begins FROM meter, generate_series(0, CAST(:runs AS int) - 1) AS run_no,"
     " LATERAL (SELECT :began + (run_no * (:run + :quiet) + :quiet) * interval '10 seconds' AS begins) AS timed"
     " WHERE meter.id = ANY(:claimed)"
@@ -101,7 +102,7 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
     """
     runs, run, meters = lines // METERS, readings // lines, METERS + others
 
-    def people(session: Session) -> tuple[int, int, int, list[int]]:
+    def people(session: Session) -> tuple[int, list[int], int, list[int]]:
         platform, other = makers.platform(session, code="bench"), makers.platform(session)
         session.add(
             Recognition(
@@ -110,8 +111,8 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
             )
         )  # fmt: skip
         session.add(Evaluation(platform_id=platform.id, year=2026, evaluated=True, selected=True, document="示例"))
-        firm = makers.organization(session)
-        person = makers.person(session, (firm, Role.FIRM_MEMBER))
+        firms = [makers.organization(session) for _ in range(FIRMS)]
+        person = makers.person(session, (firms[0], Role.FIRM_MEMBER))
         claimed = []
         for number in range(meters):
             theirs = number % (meters // others) == 1
@@ -120,9 +121,9 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
             if not theirs:
                 makers.tariff(session, of=machine, terms=makers.terms(setup_fee="0.00", minimum_charge="0.00"))
                 claimed.append(meter.id)
-        return platform.id, firm.id, person.id, claimed
+        return platform.id, [one.id for one in firms], person.id, claimed
 
-    platform_id, firm, person, claimed = in_transaction(people)
+    platform_id, firms, person, claimed = in_transaction(people)
     windows = -(-runs * (run + QUIET) // A_MESSAGE) + 1
     facts = {"began": BEGAN, "run": run, "quiet": QUIET, "each": A_MESSAGE, "meters": meters}
 
@@ -131,8 +132,8 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
             told = {"day": (BEGAN + timedelta(days=day)).date()}
             session.execute(text("SELECT make_month('reading', :day), make_month('raw_message', :day)"), told)
         session.execute(BATCHES, {"at": BEGAN, "count": windows})
-        told = {"firm": firm, "person": person, "run": run, "quiet": QUIET, "runs": runs, "began": BEGAN}
-        session.execute(RESERVATIONS, {**told, "claimed": claimed})
+        told = {"firms": firms, "count": FIRMS, "person": person, "run": run, "quiet": QUIET, "runs": runs}
+        session.execute(RESERVATIONS, {**told, "began": BEGAN, "claimed": claimed})
         session.execute(TASKS, {"meters": claimed, "began": BEGAN})
 
     def said(session: Session, first: int) -> None:
@@ -157,7 +158,7 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
         at = local_days(day, 32).end
         in_transaction(
             lambda session, day=day, at=at: issue_for_firms(
-                session, platform_id=platform_id, organization_ids=[firm], month=day, by=person, at=at
+                session, platform_id=platform_id, organization_ids=firms, month=day, by=person, at=at
             )
         )
     while in_transaction(lambda session: recognize_revenue(session, at=AFTER)):

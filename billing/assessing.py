@@ -72,7 +72,12 @@ def by_cash(settings: Settings) -> bool:
 
 def facts_of(session: Session, platform_id: int) -> told.Facts:
     """Everything the policy asks about one platform. Each line carries its id as ``ref``. O(issued lines)."""
-    return _facts(session, platform_id, documents(session, platform_id))
+    return _facts(session, platform_id, tuple(documents(session, platform_id)))
+
+
+def facts_beside_revenue(session: Session, platform_id: int) -> told.Facts:
+    """The same without its documents."""
+    return _facts(session, platform_id, ())
 
 
 def _facts(session: Session, platform_id: int, earned: tuple[told.Document, ...]) -> told.Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import text
@@ -15,6 +16,14 @@ from billing.rules.words import RevenueCategory
 
 # A label is put together as ``Invoice.label`` does it.
 _LABEL = "upper(platform.code) || '-' || {0}.year || '-' || to_char({0}.number, 'FM000000')"
+AT_ONCE = 5000
+"""About so many lines are read at a time, or those of the largest invoice."""
+INVOICES = text(
+    "SELECT coalesce(invoice.credits_id, invoice.id) AS sale_id, invoice.id, count(*) AS lines FROM revenue_entry"
+    " JOIN invoice_line ON invoice_line.id = revenue_entry.invoice_line_id"
+    " JOIN invoice ON invoice.id = invoice_line.invoice_id WHERE revenue_entry.platform_id = :platform"
+    " GROUP BY 1, 2 ORDER BY 1, 2"
+)
 RECOGNIZED = text(
     "SELECT revenue_entry.invoice_line_id, invoice_line.invoice_id, revenue_entry.invoiced_on,"  # noqa: S608
     " revenue_entry.served_on, revenue_entry.category, revenue_entry.relation, revenue_entry.no_show_fee,"
@@ -23,7 +32,7 @@ RECOGNIZED = text(
     " FROM revenue_entry JOIN invoice_line ON invoice_line.id = revenue_entry.invoice_line_id"
     " JOIN invoice ON invoice.id = invoice_line.invoice_id JOIN platform ON platform.id = invoice.platform_id"
     " LEFT JOIN invoice AS original ON original.id = invoice.credits_id"
-    " WHERE revenue_entry.platform_id = :platform ORDER BY revenue_entry.invoice_line_id"
+    " WHERE invoice_line.invoice_id = ANY(:invoices) ORDER BY revenue_entry.invoice_line_id"
 )
 SUMMED = text(
     "SELECT revenue_entry.invoiced_on, original.issued_on AS credits_of, revenue_entry.served_on,"
@@ -35,9 +44,7 @@ SUMMED = text(
     " WHERE revenue_entry.platform_id = :platform GROUP BY 1, 2, 3, 4, 5, 6, 7"
 )
 PAID = text(
-    "SELECT payment.invoice_id, payment.paid_on, payment.amount_fen FROM payment"
-    " JOIN invoice ON invoice.id = payment.invoice_id WHERE invoice.platform_id = :platform"
-    " ORDER BY payment.paid_on, payment.id"
+    "SELECT invoice_id, paid_on, amount_fen FROM payment WHERE invoice_id = ANY(:invoices) ORDER BY paid_on, id"
 )
 
 
@@ -56,9 +63,25 @@ def summed_documents(session: Session, platform_id: int) -> tuple[told.Document,
     )  # fmt: skip
 
 
-def documents(session: Session, platform_id: int) -> tuple[told.Document, ...]:
-    """Invoices and credit notes whose revenue is recognized, in the order of their issue. Two queries."""
-    given = {"platform": platform_id}
+def documents(session: Session, platform_id: int) -> Iterator[told.Document]:
+    """Invoices whose revenue is recognized, in the order of their issue, each with the credit notes on it behind.
+
+    Some are in memory at a time; two queries for these.
+    """
+    ids: list[int] = []
+    lines = 0
+    for one in session.execute(INVOICES, {"platform": platform_id}, execution_options={"yield_per": AT_ONCE}):
+        if ids and lines + one.lines > AT_ONCE:
+            yield from _documents(session, ids)
+            ids, lines = [], 0
+        ids.append(one.id)
+        lines += one.lines
+    if ids:
+        yield from _documents(session, ids)
+
+
+def _documents(session: Session, ids: list[int]) -> Iterator[told.Document]:
+    given = {"invoices": ids}
     paid: dict[int, list[told.Payment]] = {}
     for one in session.execute(PAID, given):
         paid.setdefault(one.invoice_id, []).append(told.Payment(one.paid_on, Money(one.amount_fen)))
@@ -81,8 +104,9 @@ def documents(session: Session, platform_id: int) -> tuple[told.Document, ...]:
                 ref=str(one.invoice_line_id),
             )
         )
-    return tuple(
-        told.Document(
+    for invoice_id in ids:
+        one = heads[invoice_id]
+        yield told.Document(
             no=one.label,
             issued_on=one.invoiced_on,
             service_on=min(line.service_on for line in lines[invoice_id] if line.service_on is not None),
@@ -91,5 +115,3 @@ def documents(session: Session, platform_id: int) -> tuple[told.Document, ...]:
             credit_note_of=one.credited_label,
             ref=str(invoice_id),
         )
-        for invoice_id, one in heads.items()
-    )

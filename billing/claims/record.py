@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,14 +17,19 @@ from sqlalchemy.orm import Session
 from app.catalogue.models import Platform
 from app.kernel.errors import NotFound
 from billing.answering import POLICY, settings_in_force
-from billing.assessing import by_cash, facts_of, judging_facts
+from billing.assessing import by_cash, facts_beside_revenue, facts_of, judging_facts
 from billing.models import Claim, ClaimRecord
+from billing.revenue_facts import documents
 from billing.rules.claim import FROZEN
 from billing.rules.facts import Facts, Filing
 from billing.rules.policy import Settings
-from billing.rules.scenario import scenario_facts, scenario_of
+from billing.rules.revenue import sales_of
+from billing.rules.scenario import document_of, document_told, scenario_facts, scenario_of
 from billing.rules.subsidy import Assessment, assess
 from billing.rules.summing import summed
+
+Json = dict[str, Any]
+PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +44,26 @@ class Basis:
     settings: Settings
     locked_on: date | None = None
     locked_at: datetime | None = None
-    kept: dict[str, Any] | None = None
+    kept: Json | None = None
 
     def judged(self) -> Assessment:
         return assess(self.facts, self.settings, POLICY)
 
-    def scenario(self) -> dict[str, Any]:
+    def scenario(self) -> Json:
         """The same as a scenario that ``flask subsidy simulate`` reads. O(lines)."""
         return self.kept or scenario_of(self.facts, self.settings, name=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne:
+    """The same where all of it at once would be too much: ``scenario`` without its ``invoices``, then these in turn.
+
+    Each credit note stands behind its invoice.
+    """
+
+    scenario: Json
+    invoices: Iterator[Json]
+    locked_on: date | None = None
 
 
 def hold_platform(session: Session, platform_id: int) -> None:
@@ -74,16 +93,46 @@ def basis_of(session: Session, platform_id: int, year: int, *, lines: bool = Fal
     Without ``lines``, those that are judged alike are added up where the readings allow it: the same grants follow
     from less. O(issued lines), of which the sum is SQL's.
     """
-    kept = session.scalar(
-        select(ClaimRecord)
-        .join(Claim)
-        .where(Claim.platform_id == platform_id, Claim.policy == POLICY.number, Claim.year == year)
-    )
+    kept = _record(session, platform_id, year)
     if kept is None:
         return basis_today(session, platform_id, year, lines=lines)
     scenario = _unpacked(kept.scenario if lines else kept.summary)
     settings = POLICY.settings_with(scenario["settings"])
     return Basis(scenario["id"], scenario_facts(scenario), settings, kept.locked_on, kept.locked_at, scenario)
+
+
+def basis_one_by_one(session: Session, platform_id: int, year: int) -> OneByOne:
+    """What ``basis_of`` gives line by line, a few documents in memory at a time.
+
+    What was locked before its documents were kept one to a line is in memory as a whole.
+    """
+    kept = _record(session, platform_id, year)
+    if kept is None:
+        facts = facts_beside_revenue(session, platform_id)
+        scenario = scenario_of(facts, settings_in_force(session), name=_name(session, platform_id, year))
+        del scenario["invoices"]
+        return OneByOne(scenario, map(document_told, documents(session, platform_id)))
+    lines = _lines(kept.scenario)
+    first = next(lines)
+    if first.endswith(OPENING):
+        opened: Json = json.loads(first.removesuffix(OPENING) + CLOSING[2:])["scenarios"][0]
+        told = (json.loads(line.removesuffix(b",")) for line in lines if line not in (b"", CLOSING[1:]))
+        return OneByOne(opened, told, kept.locked_on)
+    scenario = json.loads(b"\n".join([first, *lines]))["scenarios"][0]
+    sales = sales_of(map(document_of, scenario.pop("invoices")))
+    return OneByOne(scenario, map(document_told, chain.from_iterable(one.documents for one in sales)), kept.locked_on)
+
+
+def _record(session: Session, platform_id: int, year: int) -> ClaimRecord | None:
+    return session.scalar(
+        select(ClaimRecord)
+        .join(Claim)
+        .where(Claim.platform_id == platform_id, Claim.policy == POLICY.number, Claim.year == year)
+    )
+
+
+def _name(session: Session, platform_id: int, year: int) -> str:
+    return f"C-{session.get_one(Platform, platform_id).code.lower()}-{year}"
 
 
 def basis_today(
@@ -94,8 +143,7 @@ def basis_today(
     facts = facts_of(session, platform_id) if lines else judging_facts(session, platform_id, settings)
     if locked_on is not None:
         facts = replace(facts, filings=(*facts.filings, Filing(year, locked_on)))
-    code = session.get_one(Platform, platform_id).code
-    return Basis(f"C-{code.lower()}-{year}", facts, settings, locked_on)
+    return Basis(_name(session, platform_id, year), facts, settings, locked_on)
 
 
 def summary_of(basis: Basis) -> Basis:
@@ -103,8 +151,8 @@ def summary_of(basis: Basis) -> Basis:
     return basis if by_cash(basis.settings) else replace(basis, facts=summed(basis.facts), kept=None)
 
 
-def _unpacked(kept: bytes) -> dict[str, Any]:
-    scenario: dict[str, Any] = json.loads(zlib.decompress(kept))["scenarios"][0]
+def _unpacked(kept: bytes) -> Json:
+    scenario: Json = json.loads(zlib.decompress(kept))["scenarios"][0]
     return scenario
 
 
@@ -115,11 +163,30 @@ def facts_file(session: Session, claim: Claim) -> bytes:
     return _file_of(basis_of(session, claim.platform_id, claim.year, lines=True).scenario())
 
 
-def _file_of(scenario: dict[str, Any]) -> bytes:
-    return json.dumps({"format": 1, "scenarios": [scenario]}, ensure_ascii=False, separators=(",", ":")).encode()
+OPENING, CLOSING = b',"invoices":[', b"\n]}]}"
+"""Around the documents of a scenario, which stand one to a line so that they can be read so."""
 
 
-def packed(scenario: dict[str, Any]) -> tuple[bytes, str]:
+def _file_of(scenario: Json) -> bytes:
+    beside = {key: value for key, value in scenario.items() if key != "invoices"}
+    opened = _plain({"format": 1, "scenarios": [beside]}).removesuffix(CLOSING[2:])
+    return opened + OPENING + b"\n" + b",\n".join(map(_plain, scenario["invoices"])) + CLOSING
+
+
+def _plain(told: Json) -> bytes:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _lines(kept: bytes) -> Iterator[bytes]:
+    """The lines of what was kept, unpacked piece by piece."""
+    unpacking, begun = zlib.decompressobj(), b""
+    for at in range(0, len(kept), PIECE):
+        *lines, begun = (begun + unpacking.decompress(kept[at : at + PIECE])).split(b"\n")
+        yield from lines
+    yield from (begun + unpacking.flush()).split(b"\n")
+
+
+def packed(scenario: Json) -> tuple[bytes, str]:
     """The file of a scenario as it is kept, and its SHA-256."""
     content = _file_of(scenario)
     return zlib.compress(content), hashlib.sha256(content).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from billing.dossier.archive import Archive
 from billing.dossier.sources import ROOT, carried
 from billing.dossier.tables import told, write_csv, write_xlsx
+from billing.rules.dossier.sales import NAME as DOCUMENTS
 from billing.rules.dossier.tables import tables_of
 
 Json = dict[str, Any]
-Plan = Sequence[tuple[str, str, Any]]
-"""What each portion writes: its kind, its number among these, and of what."""
+Plan = Sequence[tuple[str, str, str]]
+"""What each portion writes: its kind, its number among these, and the file that it writes or that says of what."""
 CSV = ("documents", "lines", "charges", "sessions", "payments")
 WORKBOOK = "tables.xlsx"
 
@@ -22,8 +22,7 @@ WORKBOOK = "tables.xlsx"
 def write_table(name: str, parts: Path, plan: Plan) -> None:
     """One table of all lines and cases, or all of them as one workbook."""
     in_cases = [parts / f"cases-{one}.jsonl" for one in numbers_of(plan, "cases")]
-    scenario = json.loads((parts / "facts.json").read_bytes())
-    tables = tables_of(lambda: lines_of(parts, plan), lambda: told(*in_cases), scenario)
+    tables = tables_of(lambda: lines_of(parts, plan), lambda: told(*in_cases), lambda: told(parts / DOCUMENTS))
     if name == WORKBOOK:
         write_xlsx(tables, parts / WORKBOOK)
     for table in tables:
@@ -35,7 +34,7 @@ def pack(archive: Archive, parts: Path, plan: Plan) -> None:
     own = ROOT / "billing" / "dossier"
     archive.add_file("README.txt", own / "README.txt")
     archive.add_file("verify.py", own / "verify.py")
-    for name in ("claim.pdf", "claim.json", "facts.json", "assessment.json", "policy.json", "seals.jsonl"):
+    for name in ("claim.pdf", "claim.json", "facts.json", "assessment.json", "policy.json", "seals.jsonl", DOCUMENTS):
         archive.add_file(name, parts / name)
     archive.add_file("lines.jsonl", *(parts / f"lines-{one}.jsonl" for one in numbers_of(plan, "lines")))
     for name in CSV:

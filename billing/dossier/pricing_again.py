@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from app.kernel.errors import Refusal
-from app.kernel.money import Money
 from billing.rules.dossier import cases
 from billing.rules.dossier.readings import Proved
 from billing.rules.dossier.wrong import DoesNotHold
@@ -34,23 +30,4 @@ def charged_of(case: Json, again: set[int]) -> list[list[Any]]:
 
 
 def _plain(found: Iterable[tuple[int, cases.Charged]]) -> list[list[Any]]:
-    names = [one.name for one in fields(cases.Charged)]
-    return [
-        [number, {name: getattr(charged, name) if name == "case" else str(getattr(charged, name)) for name in names}]
-        for number, charged in found
-    ]  # fmt: skip
-
-
-def read_charged(one: Json) -> cases.Charged:
-    """What ``charged_of`` kept, read back."""
-    return cases.Charged(
-        Money.of(one["net"]),
-        Money.of(one["tax"]),
-        Decimal(one["rate"]),
-        one["category"],
-        one["relation"],
-        one["case"],
-        one["equipment"],
-        cases.Basis(one["basis"]),
-        date.fromisoformat(one["served_on"]),
-    )
+    return [[number, cases.charged_told(charged)] for number, charged in found]

@@ -5,15 +5,17 @@ What people wrote in their own words (reasons, titles of requests) is left out: 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from app.kernel import clock
 from app.kernel.money import Money
+from billing.dossier.verify import Register
 from billing.models import AcceptedRun, Charge, Invoice, InvoiceLine, SettledSession, UseSettlement
 from billing.rules.tax import taxed
 from devices.rules.usage import Usage
@@ -21,13 +23,21 @@ from devices.spans import Spans, UseSpan
 from devices.usage import usages_by_id
 
 Json = dict[str, Any]
+Thing = TypeVar("Thing")
 AT_ONCE = 2000
 
 
-def lines_told(session: Session, ids: Sequence[int]) -> Iterator[Json]:
-    """These invoice lines in the order of their ids. A few thousand in memory at a time."""
+def in_portions(things: Iterable[Thing], most: int) -> Iterator[list[Thing]]:
+    """At most so many of them at a time."""
+    there = iter(things)
+    while some := list(islice(there, most)):
+        yield some
+
+
+def lines_told(session: Session, ids: Iterable[int]) -> Iterator[Json]:
+    """These invoice lines, in the order of ``ids``. A few thousand in memory at a time."""
     credited = aliased(Invoice)
-    for some in _portions(ids):
+    for some in in_portions(ids, AT_ONCE):
         rows = session.execute(
             select(InvoiceLine, Invoice, credited, Charge)
             .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
@@ -38,10 +48,9 @@ def lines_told(session: Session, ids: Sequence[int]) -> Iterator[Json]:
                 joinedload(credited.platform), defer(Charge.inputs),
             )
             .where(InvoiceLine.id.in_(some))
-            .order_by(InvoiceLine.id)
         )  # fmt: skip
-        for row in rows:
-            yield _line(*row)
+        found = {row[0].id: row for row in rows}
+        yield from (_line(*found[one]) for one in some)
 
 
 def _line(line: InvoiceLine, invoice: Invoice, credited: Invoice | None, charge: Charge | None) -> Json:
@@ -83,21 +92,21 @@ def _origin(charge: Charge | None) -> str:
     return "service" if charge.service_request_id is not None else "fee"
 
 
-def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
-
-
-def readings_of_cases(session: Session, line_ids: Sequence[int]) -> dict[int, int]:
+def readings_of_cases(session: Session, line_ids: Iterable[int]) -> Iterator[tuple[int, int]]:
     """The cases of use behind these lines, by the time of the use: about how many readings each rests on."""
-    found: dict[int, tuple[datetime, int]] = {}
-    for some in _portions(line_ids):
+    register = Register()
+    for some in in_portions(line_ids, AT_ONCE):
         rows = session.execute(
             select(Charge.use_settlement_id, Charge.served_at, Charge.inputs["sessions"])
             .join(InvoiceLine, InvoiceLine.charge_id == Charge.id)
             .where(InvoiceLine.id.in_(some), Charge.use_settlement_id.is_not(None))
         )
-        found |= {case: (at, sum(one["readings"] for one in told or ())) for case, at, told in rows}
-    return {case: readings for case, (_, readings) in sorted(found.items(), key=lambda one: (one[1][0], one[0]))}
+        for case, at, told in rows:
+            if register.add("case", f"{case}", "there") is None:
+                when = at.astimezone(UTC).isoformat(timespec="microseconds")
+                register.add("time", f"{when} {case:020}", f"{sum(one['readings'] for one in told or ())}")
+    for key, readings in register.in_order("time"):
+        yield int(key.rpartition(" ")[2]), int(readings)
 
 
 def sessions_of_cases(session: Session, ids: Collection[int]) -> list[int]:

@@ -6,7 +6,7 @@
 ``--key`` is the public key of the platform's operator software (64 hexadecimal digits), ``--rules`` the SHA-256 of the
 published rules, ``--seal`` the hash of a seal that you noted earlier: each as you had it from somebody you trust.
 Take this file, too, from somebody you trust. Without ``--key`` nothing is run: anybody can sign with a key of his own.
-Nothing is ever unpacked to the disk.
+Nothing is unpacked to the disk: what may be told once only is noted in a temporary file, which SQLite removes.
 
 Ends with 0 where everything holds, 1 at the first thing that does not (with ``--strict`` also where money rests on
 statements only), 2 where the file cannot be read, 3 where it is signed by its own key and no other was given.
@@ -24,6 +24,7 @@ import io
 import json
 import multiprocessing
 import os
+import sqlite3
 import sys
 import time
 import zipfile
@@ -37,7 +38,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "pilotshare-dossier-2"
+FORMAT = "pilotshare-dossier-3"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 SOURCES = "sources/"
 MOST_MANIFEST, MOST_SIGNATURE, MOST_MEMBERS, MOST_SOURCE = 64 << 20, 4096, 200_000, 1 << 20
@@ -256,11 +257,35 @@ def check_portion(number: str) -> tuple[Exception | None, Any]:
         return Wrong(f"{readings_name} or {cases_name}: cannot be read\n  found     {error!r}"), None
 
 
+class Register:
+    """What was told so far, by kind and key, in a file of SQLite that nobody else sees: memory stays flat."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE told (kind, key TEXT, told, PRIMARY KEY (kind, key)) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def add(self, kind: str, key: str, told: str) -> str | None:
+        """Keep what is told of a key. Returns what was told of it before, which then stays."""
+        added = self._db.execute("INSERT OR IGNORE INTO told VALUES (?, ?, ?)", (kind, key, told)).rowcount
+        return None if added else self.get(kind, key)
+
+    def get(self, kind: str, key: str) -> str | None:
+        """What was told of a key."""
+        found = self._db.execute("SELECT told FROM told WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        return None if found is None else str(found[0])
+
+    def in_order(self, kind: str) -> Iterator[tuple[str, str]]:
+        """All keys of a kind, ascending, and what was told of them."""
+        return iter(self._db.execute("SELECT key, told FROM told WHERE kind = ? ORDER BY key", (kind,)))
+
+
 def check_portions(path: str, numbers: Sequence[str], seals: Seals, processes: int, say: Say) -> Any:
     """All portions, several at once. The first that does not hold, in their order, is what is said."""
     from billing.rules.dossier.once import Whole
 
-    whole = Whole()
+    whole = Whole(Register())
     _start(path, Carried.sources, seals)
 
     def take(results: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,24 +22,25 @@ from app.catalogue.models import Platform
 from app.identity.rules.notice import msgid
 from app.kernel.errors import Conflict, Refusal
 from app.kernel.long_work import LongWork, WorkState, ask
-from billing.claims.record import Basis, basis_of
+from billing.answering import POLICY
+from billing.claims.record import OneByOne, basis_one_by_one
 from billing.dossier.archive import Archive
 from billing.dossier.document import claim_pdf
 from billing.dossier.packing import CSV, WORKBOOK, Plan, lines_of, numbers_of, pack, write_table
-from billing.dossier.pricing_again import charged_of, read_charged
-from billing.dossier.told import cases_told, lines_told, readings_of_cases, sessions_of_cases, span_told
+from billing.dossier.pricing_again import charged_of
+from billing.dossier.tables import told
+from billing.dossier.told import cases_told, in_portions, lines_told, readings_of_cases, sessions_of_cases, span_told
+from billing.dossier.verify import Register
 from billing.models import Dossier
 from billing.policies import policy_by_number
-from billing.rules.dossier import cases, lines
-from billing.rules.dossier.credits import last_numbers
+from billing.rules.dossier.cases import Basis
+from billing.rules.dossier.judged import Judged
 from billing.rules.dossier.judgement import assessment_told, policy_told
+from billing.rules.dossier.lines import Following
 from billing.rules.dossier.portion import packed
+from billing.rules.dossier.sales import NAME as DOCUMENTS
+from billing.rules.dossier.sales import Numbers
 from billing.rules.dossier.wrong import DoesNotHold
-from billing.rules.facts import Facts
-from billing.rules.policy import Policy
-from billing.rules.revenue import RevenueYear
-from billing.rules.scenario import scenario_facts
-from billing.rules.subsidy import Assessment, assess
 from devices.sealed import sealed_parts, seals_told
 from devices.spans import spans_of
 
@@ -49,6 +50,7 @@ FOLDER = "dossiers"
 """Where they are kept, in the folder of the house."""
 MOST_LINES, MOST_READINGS, MOST_CASES = 5000, 100_000, 1000
 """So much is in one portion: some seconds."""
+PLAN, CLAIM, SUMS = "plan.json", "claim.pdf", "sums.json"
 PACKING = 3
 """How hard gzip tries: half the time of its default, and a twentieth more bytes."""
 
@@ -99,25 +101,26 @@ def write_portion(session: Session, work: LongWork, at: datetime, *, house: Hous
 
 def _portion(session: Session, work: LongWork, at: datetime, parts: Path, house: House) -> None:
     year, done = int(work.arguments["year"]), int(work.arguments.get("portion", 0))
-    if done == 0 or not (parts / "portions.json").exists():
+    if done == 0 or not (parts / PLAN).exists():
         parts.mkdir(parents=True, exist_ok=True)
         plan = _open(session, work.platform_id or 0, year, parts)
         done = 0
     else:
-        plan = json.loads((parts / "portions.json").read_bytes())
+        plan = _read(parts / PLAN)
         if done <= len(plan):
             match plan[done - 1]:
                 case "lines", number, ids:
-                    _write_lines(session, ids, parts, number)
+                    _write_lines(session, _read(parts / ids), parts, number)
                 case "cases", number, ids:
-                    _write_cases(session, ids, parts, number)
+                    _write_cases(session, _read(parts / ids), parts, number)
+                case "claim", _, _:
+                    _write_claim(session, parts, plan, at)
                 case _, _, name:
                     write_table(name, parts, plan)
         else:
-            row, tally = _close(session, work, year, parts, house, plan, at)
+            row, unexplained = _close(session, work, year, parts, house, plan, at)
             work.progressed(done + 1)
             said = msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。")
-            unexplained = tally.lines.get(cases.Basis.UNEXPLAINED, 0)
             if unexplained:
                 said = msgid("证据包已备好（%(lines)s 行，%(readings)s 条读数），"
                              "但有 %(unexplained)s 行的金额与规则计价不符且原因不明，包内已注明。")  # fmt: skip
@@ -128,32 +131,34 @@ def _portion(session: Session, work: LongWork, at: datetime, parts: Path, house:
 
 
 def _open(session: Session, platform_id: int, year: int, parts: Path) -> Plan:
-    """Facts and assessment; and which lines, cases and tables are told in which portion."""
-    basis = basis_of(session, platform_id, year, lines=True)
-    assessment = basis.judged()
-    policy = policy_by_number(assessment.policy)
-    _keep(parts / "facts.json", basis.scenario())
-    _put(parts / "assessment.json", assessment_told(assessment))
-    _put(parts / "policy.json", policy_told(policy))
-    _put(parts / "claim.json", _claim(session.get_one(Platform, platform_id), year, basis, assessment_told(assessment)))
-    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
-    counted = lines.counted_of(revenue)
-    ids = sorted(int(line.ref) for one in basis.facts.documents for line in one.lines if line.ref is not None)
-    readings = readings_of_cases(session, [one for one in ids if str(one) in counted])
+    """Facts and assessment; and which lines, cases and tables are told in which portion. O(lines), few in memory."""
+    basis = basis_one_by_one(session, platform_id, year)
+    _keep(parts / "facts.json", basis.scenario)
+    with (parts / DOCUMENTS).open("wb") as out:
+        out.writelines(map(_line, basis.invoices))
+    judged = _judged(parts, POLICY.number)
+    assessed = assessment_told(judged.assessment)
+    _put(parts / "assessment.json", assessed)
+    _put(parts / "policy.json", policy_told(judged.policy))
+    _put(parts / "claim.json", _claim(session.get_one(Platform, platform_id), year, basis, assessed))
     some: dict[str, Iterable[Any]] = {
-        "lines": (ids[at : at + MOST_LINES] for at in range(0, len(ids), MOST_LINES)),
-        "cases": _portions(readings),
-        "table": [*CSV, WORKBOOK],
+        "lines": in_portions(judged.lines(), MOST_LINES),
+        "cases": _portions(readings_of_cases(session, judged.lines(counted_in=year))),
     }
-    plan = [(kind, f"{number:06d}", one) for kind, each in some.items() for number, one in enumerate(each, start=1)]
-    _keep(parts / "portions.json", plan)
+    plan = []
+    for kind, each in some.items():
+        for number, ids in enumerate(each, start=1):
+            plan.append((kind, f"{number:06d}", f"ids-{kind}-{number:06d}.json"))
+            _keep(parts / plan[-1][2], ids)
+    plan += [("claim", "000001", CLAIM), *(("table", name, name) for name in (*CSV, WORKBOOK))]
+    _keep(parts / PLAN, plan)
     return plan
 
 
-def _claim(platform: Platform, year: int, basis: Basis, assessed: Json) -> Json:
+def _claim(platform: Platform, year: int, basis: OneByOne, assessed: Json) -> Json:
     begins = f"{year} "
     return {
-        "platform": basis.facts.platform.name,
+        "platform": basis.scenario["platform"]["name"],
         "platform_en": platform.name_en,
         "code": platform.code,
         "sample": platform.illustrative,
@@ -166,10 +171,10 @@ def _claim(platform: Platform, year: int, basis: Basis, assessed: Json) -> Json:
     }  # fmt: skip
 
 
-def _portions(readings: Mapping[int, int]) -> Iterator[list[int]]:
+def _portions(readings: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
     some: list[int] = []
     held = 0
-    for case, count in readings.items():
+    for case, count in readings:
         if some and (held + count > MOST_READINGS or len(some) >= MOST_CASES):
             yield some
             some, held = [], 0
@@ -201,27 +206,44 @@ def _write_cases(session: Session, ids: list[int], parts: Path, number: str) -> 
     _keep(parts / f"kept-{number}.json", {"seals": used, "readings": readings, "charged": charged})
 
 
-def _close(
-    session: Session, work: LongWork, year: int, parts: Path, house: House, plan: Plan, at: datetime
-) -> tuple[Dossier, lines.Tally]:
-    """One file of all parts, signed. That of before is removed."""
-    numbers = numbers_of(plan, "cases")
-    claim = json.loads((parts / "claim.json").read_bytes())
+def _write_claim(session: Session, parts: Path, plan: Plan, at: datetime) -> None:
+    """The seals that are needed and the claim as a document, once every line was followed down to its charge.
+
+    Errors: ``Conflict`` naming what would not hold: such a dossier is not written.
+    """
+    claim = _read(parts / "claim.json")
     seals: set[int] = set()
-    charged: dict[int, cases.Charged] = {}
+    register = Register()
     readings = 0
-    for number in numbers:
-        kept = json.loads((parts / f"kept-{number}.json").read_bytes())
+    for number in numbers_of(plan, "cases"):
+        kept = _read(parts / f"kept-{number}.json")
         seals |= set(kept["seals"])
         readings += kept["readings"]
-        charged |= {key: read_charged(one) for key, one in kept["charged"]}
+        for charge, told_ in kept["charged"]:
+            register.add("charge", f"{charge}", json.dumps(told_, ensure_ascii=False))
     with (parts / "seals.jsonl").open("wb") as out:
         out.writelines(_line(seal) for seal in seals_told(session, seals))
-    policy = policy_by_number(claim["policy"])
-    facts, assessment = _judged_again(parts, policy)
-    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
-    tally = _followed(lines_of(parts, plan), facts, charged, revenue, code=claim["code"])
-    (parts / "claim.pdf").write_bytes(claim_pdf(claim, assessment, policy, tally, readings, at=at))
+    judged = _judged(parts, claim["policy"])
+    numbers = Numbers(register, code=claim["code"])
+    try:
+        following = Following("lines.jsonl", register, judged.counting(claim["year"]), numbers)
+        tally = following.follow(lines_of(parts, plan), judged.sales())
+        numbers.last()
+    except DoesNotHold as wrong:
+        raise Conflict(
+            "证据包没有生成：%(where)s 的 %(which)s 应为 %(expected)s，实为 %(found)s。请先更正记录，再重新生成。",
+            where=wrong.where, which=wrong.which, expected=wrong.expected, found=wrong.found,
+        ) from wrong  # fmt: skip
+    (parts / CLAIM).write_bytes(claim_pdf(claim, judged.assessment, judged.policy, tally, readings, at=at))
+    unexplained = tally.lines.get(Basis.UNEXPLAINED, 0)
+    _keep(parts / SUMS, {"lines": sum(tally.lines.values()), "readings": readings, "unexplained": unexplained})
+
+
+def _close(
+    session: Session, work: LongWork, year: int, parts: Path, house: House, plan: Plan, at: datetime
+) -> tuple[Dossier, int]:
+    """One file of all parts, signed; that of before is removed. Returns, too, how many lines nothing explains."""
+    claim, sums = _read(parts / "claim.json"), _read(parts / SUMS)
     name = f"{claim['code']}-{year}-{work.id}.zip"
     draft = house.folder / f"{name}.part"
     about = {"platform": claim["platform"], "year": year, "made_at": at.isoformat()}
@@ -238,40 +260,23 @@ def _close(
         long_work_id=work.id,
         file=name,
         bytes=(house.folder / name).stat().st_size,
-        lines=sum(tally.lines.values()),
-        readings=readings,
+        lines=sums["lines"],
+        readings=sums["readings"],
         made_at=at,
     )
     session.add(row)
     session.flush()
     shutil.rmtree(parts)
-    return row, tally
+    return row, sums["unexplained"]
 
 
-def _judged_again(parts: Path, policy: Policy) -> tuple[Facts, Assessment]:
-    """What the facts that were kept come to. The scenario itself, the largest thing here, is gone at the end."""
-    scenario = json.loads((parts / "facts.json").read_bytes())
-    facts = scenario_facts(scenario)
-    return facts, assess(facts, policy.settings_with(scenario["settings"]), policy)
+def _judged(parts: Path, policy: str) -> Judged:
+    scenario = _read(parts / "facts.json")
+    return Judged(scenario, policy_by_number(policy), lambda: told(parts / DOCUMENTS))
 
 
-def _followed(
-    found: Iterable[Json],
-    facts: Facts,
-    charged: Mapping[int, cases.Charged],
-    revenue: RevenueYear | None,
-    *,
-    code: str,
-) -> lines.Tally:
-    """Errors: ``Conflict`` naming what would not hold: such a dossier is not written."""
-    try:
-        last_numbers(facts.documents, code=code)
-        return lines.follow("lines.jsonl", found, facts, charged, revenue)
-    except DoesNotHold as wrong:
-        raise Conflict(
-            "证据包没有生成：%(where)s 的 %(which)s 应为 %(expected)s，实为 %(found)s。请先更正记录，再重新生成。",
-            where=wrong.where, which=wrong.which, expected=wrong.expected, found=wrong.found,
-        ) from wrong  # fmt: skip
+def _read(file: Path) -> Any:
+    return json.loads(file.read_bytes())
 
 
 def _keep(file: Path, told_: Any) -> None:

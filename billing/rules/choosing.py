@@ -11,6 +11,7 @@ from billing.rules.facts import EquipmentProgramme, Facts, Programme
 from billing.rules.operating import OperatingYear, operating_years
 from billing.rules.policy import Policy, Settings
 from billing.rules.recognition import award_years
+from billing.rules.revenue import Entry
 
 OTHER: dict[EquipmentProgramme, EquipmentProgramme] = {"P1": "P4", "P4": "P1"}
 
@@ -22,8 +23,9 @@ class Choice:
     something is set back, else O(facts).
     """
 
-    def __init__(self, facts: Facts, settings: Settings, policy: Policy) -> None:
+    def __init__(self, facts: Facts, entries: Sequence[Entry], settings: Settings, policy: Policy) -> None:
         self._given = facts, settings, policy
+        self._entries = entries
         self._settings = settings
         self._set_back: dict[Programme, set[int]] = defaultdict(set)
         self._taken: dict[EquipmentProgramme, dict[str, int]] = {"P1": {}, "P4": {}}
@@ -70,7 +72,7 @@ class Choice:
         facts, settings, policy = self._given
         set_back = frozenset(self._set_back[programme])
         if programme == "P2":
-            self._found[programme] = operating_years(facts, settings, policy, set_back)
+            self._found[programme] = operating_years(facts, self._entries, settings, policy, set_back)
         elif programme == "P3":
             self._found[programme] = award_years(facts, settings, policy, set_back)
         else:

@@ -14,7 +14,7 @@ from billing.rules.entitlement import Entitlement
 from billing.rules.facts import Facts, Platform
 from billing.rules.grant import NoGrant
 from billing.rules.policy import Policy, Settings
-from billing.rules.revenue import Entry, Exclusion, RevenueYear, revenue_entries, revenue_start
+from billing.rules.revenue import Entry, Exclusion, RevenueYear, revenue_start
 from billing.rules.window import Gap, Window
 
 
@@ -32,17 +32,19 @@ class OperatingYear(Entitlement):
 class OperatingCase:
     """One platform's P2 facts and readings, and how they are judged year by year.
 
-    ``set_back`` are the years in which another programme goes before this one (A15).
+    ``entries`` are what its documents come to, ``set_back`` the years in which another programme goes before this one
+    (A15).
     """
 
     facts: Facts
     settings: Settings
     policy: Policy
+    entries: Sequence[Entry]
     set_back: frozenset[int] = frozenset()
 
     def judged(self) -> list[OperatingYear]:
         """Every calendar year from the first to the last that the facts touch, with its claim-back."""
-        entries = revenue_entries(self.facts, self.settings)
+        entries = self.entries
         years = {e.year for e in entries} | {_origin(e) for e in entries} | {e.year for e in self.facts.evaluations}
         if not years:
             return []
@@ -214,7 +216,9 @@ def as_if_certified(platform: Platform) -> Platform:
     return replace(platform, certified_on=platform.operating_since)
 
 
-def operating_years(facts: Facts, settings: Settings, policy: Policy, set_back: frozenset[int]) -> list[OperatingYear]:
-    """The P2 years that the facts touch, ascending."""
-    case = OperatingCase(facts, settings, policy, set_back)
+def operating_years(
+    facts: Facts, entries: Sequence[Entry], settings: Settings, policy: Policy, set_back: frozenset[int]
+) -> list[OperatingYear]:
+    """The P2 years that the facts touch, ascending. ``entries`` are what their documents come to."""
+    case = OperatingCase(facts, settings, policy, entries, set_back)
     return [result for result in case.judged() if result.revenue.entries or facts.evaluation_of(result.year)]

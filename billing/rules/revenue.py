@@ -101,6 +101,38 @@ class RevenueYear:
         return min(ZERO, self.own + self.carried_in)
 
 
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """An invoice with the credit notes on it: what has to be looked at together."""
+
+    invoice: Document
+    notes: tuple[Document, ...] = ()
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        return (self.invoice, *self.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What all sales come to. ``unpaid`` says that an invoice states no payment."""
+
+    entries: Sequence[Entry]
+    unpaid: bool
+
+
+def sales_of(documents: Iterable[Document]) -> Iterator[Sale]:
+    """Documents in any order, each credit note with its invoice. Errors: ``ValueError`` for a note on none."""
+    invoices: list[Document] = []
+    notes_on: dict[str, list[Document]] = defaultdict(list)
+    for one in documents:
+        (invoices if one.credit_note_of is None else notes_on[one.credit_note_of]).append(one)
+    for invoice in invoices:
+        yield Sale(invoice, tuple(notes_on.pop(invoice.no, ())))
+    for some in notes_on.values():
+        raise ValueError(f"{some[0].no} is no credit note of an invoice among these")
+
+
 def revenue_start(platform: Platform, settings: Settings) -> date | None:
     """The first day whose revenue counts (A06); ``None`` while there is no certification or operation."""
     if platform.certified_on is None or platform.operating_since is None:
@@ -116,20 +148,21 @@ def revenue_entries(facts: Facts, settings: Settings) -> list[Entry]:
     Credit notes are listed in the year of their issue; the subsidy decides which year they lower.
     """
     start = revenue_start(facts.platform, settings)
-    invoices = {d.no: d for d in facts.documents if d.credit_note_of is None}
-    notes_on: dict[str | None, list[Document]] = defaultdict(list)
-    for document in facts.documents:
-        notes_on[document.credit_note_of].append(document)
-    entries: list[Entry] = []
-    for document in facts.documents:
-        invoice = invoices[document.credit_note_of] if document.credit_note_of else None
-        notes = notes_on[document.credit_note_of] if invoice else ()
-        if settings.text("A02_revenue_basis") == "cash_date":
-            found = _by_cash(document, invoice, notes, settings)
+    entries = [entry for sale in sales_of(facts.documents) for entry in entries_of(sale, settings, start=start)]
+    return sorted(entries, key=lambda e: (e.on, e.document_no, e.line_no, e.amount))
+
+
+def entries_of(sale: Sale, settings: Settings, *, start: date | None) -> Iterator[Entry]:
+    """The lines of one invoice and of its credit notes; ``start`` is the first day that counts."""
+    by_cash = settings.text("A02_revenue_basis") == "cash_date"
+    for document in sale.documents:
+        invoice = None if document is sale.invoice else sale.invoice
+        if by_cash:
+            found = _by_cash(document, invoice, sale.notes, settings)
         else:
             found = _by_document(document, invoice, settings)
-        entries.extend(_from_start(entry, start) for entry in found)
-    return sorted(entries, key=lambda e: (e.on, e.document_no, e.line_no, e.amount))
+        for entry in found:
+            yield _from_start(entry, start)
 
 
 def line_with_tax(line: Line) -> Money:

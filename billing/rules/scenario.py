@@ -35,7 +35,7 @@ def scenario_facts(scenario: Mapping[str, Any]) -> f.Facts:
             for r in scenario.get("recognitions", ())
         ),
         evaluations=tuple(f.Evaluation(**e) for e in scenario.get("evaluations", ())),
-        documents=tuple(_document(d) for d in scenario.get("invoices", ())),
+        documents=tuple(document_of(d) for d in scenario.get("invoices", ())),
         prepayments=_payments(scenario.get("prepayments", ())),
         filings=tuple(f.Filing(x["year"], _day(x["locked_on"])) for x in scenario.get("filings", ())),
         assets=tuple(_asset(a) for a in scenario.get("assets", ())),
@@ -77,7 +77,7 @@ def scenario_of(facts: f.Facts, settings: Settings, *, name: str) -> Json:
             {"year": e.year, "evaluated": e.evaluated, "selected": e.selected, "document": e.document}
             for e in facts.evaluations
         ],
-        "invoices": [_document_told(d) for d in facts.documents],
+        "invoices": [document_told(d) for d in facts.documents],
         "prepayments": _payments_told(facts.prepayments),
         "filings": [{"year": one.year, "locked_on": one.locked_on.isoformat()} for one in facts.filings],
         "assets": [_asset_told(a) for a in facts.assets],
@@ -104,7 +104,8 @@ def scenario_of(facts: f.Facts, settings: Settings, *, name: str) -> Json:
     return scenario
 
 
-def _document(d: Mapping[str, Any]) -> f.Document:
+def document_of(d: Mapping[str, Any]) -> f.Document:
+    """One of a scenario's ``invoices``."""
     return f.Document(
         no=d["no"],
         issued_on=_day(d["issued_on"]),
@@ -116,7 +117,8 @@ def _document(d: Mapping[str, Any]) -> f.Document:
     )
 
 
-def _document_told(d: f.Document) -> Json:
+def document_told(d: f.Document) -> Json:
+    """As it stands among a scenario's ``invoices``."""
     told: Json = {
         "no": d.no,
         "issued_on": d.issued_on.isoformat(),

@@ -19,7 +19,7 @@ from billing.rules.operating_steps import operating_steps
 from billing.rules.policy import Policy, Settings
 from billing.rules.recognition import AwardYear, premises_of
 from billing.rules.recognition_steps import award_steps, premises_step
-from billing.rules.revenue import Exclusion, RevenueYear, revenue_start
+from billing.rules.revenue import Earned, Exclusion, RevenueYear, revenue_entries, revenue_start
 
 NEGATIVE_YEAR = "review_negative_year"
 CATEGORY = "review_category"
@@ -48,10 +48,16 @@ class Assessment:
         return tuple(step for step in self.trace if step.year == year and step.programme == programme)
 
 
-def assess(facts: Facts, settings: Settings, policy: Policy) -> Assessment:
-    """Judge every programme and year that the facts touch. The same facts and readings always give the same result."""
+def assess(facts: Facts, settings: Settings, policy: Policy, earned: Earned | None = None) -> Assessment:
+    """Judge every programme and year that the facts touch. The same facts and readings always give the same result.
+
+    ``earned`` is what their documents come to, where that is known already: then ``facts`` need not hold any.
+    """
     as_if = replace(facts, platform=as_if_certified(facts.platform))
-    choice = Choice(as_if, settings, policy)
+    if earned is None:
+        unpaid = any(not d.paid for d in facts.documents if d.credit_note_of is None)
+        earned = Earned(revenue_entries(as_if, settings), unpaid)
+    choice = Choice(as_if, earned.entries, settings, policy)
     grants = []
     trace = list(_opening_steps(facts, settings, policy))
     for one in choice:
@@ -67,7 +73,7 @@ def assess(facts: Facts, settings: Settings, policy: Policy) -> Assessment:
         settings=settings,
         grants=tuple(grants),
         revenue_years=tuple(one.revenue for one in choice.operating),
-        flags=tuple(_flags(facts, choice.operating, settings)),
+        flags=tuple(_flags(earned, choice.operating, settings)),
         trace=tuple(trace),
         premises_m2=premises,
     )
@@ -136,11 +142,10 @@ def _changed(settings: Settings) -> str:
     return "、".join(sorted(key[:3] for key in settings.overridden))
 
 
-def _flags(facts: Facts, judged: Sequence[OperatingYear], settings: Settings) -> Iterator[str]:
+def _flags(earned: Earned, judged: Sequence[OperatingYear], settings: Settings) -> Iterator[str]:
     if any(result.revenue.own < ZERO for result in judged):
         yield NEGATIVE_YEAR
     if any(Exclusion.CATEGORY_UNDER_REVIEW in result.revenue.excluded for result in judged):
         yield CATEGORY
-    unpaid = any(not d.paid for d in facts.documents if d.credit_note_of is None)
-    if unpaid and settings.text("A02_revenue_basis") == "cash_date":
+    if earned.unpaid and settings.text("A02_revenue_basis") == "cash_date":
         yield NO_PAYMENT_STATED

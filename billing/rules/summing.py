@@ -1,4 +1,4 @@
-"""Lines that are judged alike, added up: the same grants follow from far fewer of them."""
+"""What is judged alike, added up: the same grants follow from far fewer lines, or entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from decimal import Decimal
 from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import Money
 from billing.rules.facts import Document, Facts, Line
-from billing.rules.revenue import line_with_tax, line_without_tax
+from billing.rules.policy import Settings
+from billing.rules.revenue import Earned, Entry, Exclusion, Sale, entries_of, line_with_tax, line_without_tax
 from billing.rules.words import RevenueCategory
 
 
@@ -52,6 +53,26 @@ def summed(facts: Facts) -> Facts:
             with_tax[key] = with_tax.get(key, 0) + line_with_tax(line).fen
             without[key] = without.get(key, 0) + line_without_tax(line).fen
     return replace(facts, documents=documents_of((key, fen, without[key]) for key, fen in with_tax.items()))
+
+
+def earned_of(sales: Iterable[Sale], settings: Settings, *, start: date | None) -> Earned:
+    """What sales come to, however they are read, with one entry for all that are judged alike.
+
+    O(lines), and no more in memory than one sale and the sums: as many as there are days, not lines.
+    """
+    sums: dict[tuple[date, date | None, RevenueCategory, Exclusion | None], list[int]] = {}
+    unpaid = False
+    for sale in sales:
+        unpaid = unpaid or not sale.invoice.paid
+        for one in entries_of(sale, settings, start=start):
+            fen = sums.setdefault((one.on, one.origin_on, one.category, one.excluded), [0, 0])
+            fen[0] += one.with_tax.fen
+            fen[1] += one.amount.fen
+    entries = [
+        Entry(on.year, on, "", 0, category, Money(with_tax), Money(amount), excluded, origin_on)
+        for (on, origin_on, category, excluded), (with_tax, amount) in sums.items()
+    ]
+    return Earned(sorted(entries, key=lambda one: one.on), unpaid)
 
 
 def documents_of(sums: Iterable[tuple[Alike, int, int]]) -> tuple[Document, ...]:

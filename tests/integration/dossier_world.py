@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -93,20 +93,20 @@ class DossierWorld:
         return WireMessage(topic_of(self.meter.code, "data"), payload, moments[-1] + timedelta(seconds=1))
 
     def seal(self) -> None:
-        while seal_readings(self.session, at=MONTH_OVER, key=KEY, limit=120):
+        while seal_readings(self.session, at=YEAR_OVER, key=KEY, limit=120):
             pass
 
-    def invoiced(self) -> Invoice:
+    def invoiced(self, month: date = date(2026, 6, 1), *, at: datetime = MONTH_OVER) -> Invoice:
         """Everything from the readings on to recognized revenue."""
-        while meter_readings(self.session, at=MONTH_OVER):
+        while meter_readings(self.session, at=at):
             pass
-        charge_usage(self.session, until=MONTH_OVER, at=MONTH_OVER)
-        approve(self.session, list(self.session.scalars(select(Charge.id))), by=self.finance.id, at=MONTH_OVER)
+        charge_usage(self.session, until=at, at=at)
+        approve(self.session, list(self.session.scalars(select(Charge.id))), by=self.finance.id, at=at)
         invoice = issue_month(
-            self.session, platform_id=self.platform.id, organization_id=self.firm.id, month=date(2026, 6, 1),
-            by=self.finance.id, at=MONTH_OVER,
+            self.session, platform_id=self.platform.id, organization_id=self.firm.id, month=month,
+            by=self.finance.id, at=at,
         )  # fmt: skip
-        recognize_revenue(self.session, at=MONTH_OVER)
+        recognize_revenue(self.session, at=at)
         return invoice
 
 

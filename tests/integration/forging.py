@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from devices.rules.sealed import Block, SealPart
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 READINGS, CASES = "readings/000001.gz", "cases/000001.jsonl"
+FACTS, DOCUMENTS = "facts.json", "documents.jsonl"
 Members = dict[str, bytes]
 
 
@@ -71,6 +73,15 @@ def with_json(members: Members, name: str, change: Callable[[Any], object]) -> M
     return {**members, name: json.dumps(told, ensure_ascii=False).encode()}
 
 
+def with_facts(members: Members, change: Callable[[Any], object]) -> Members:
+    """The facts and their documents as one scenario, changed in place."""
+    scenario = json.loads(members[FACTS]) | {"invoices": told_in(members, DOCUMENTS)}
+    change(scenario)
+    invoices = scenario.pop("invoices")
+    changed = {**members, FACTS: json.dumps(scenario, ensure_ascii=False).encode()}
+    return with_lines(changed, DOCUMENTS, lambda told: told.__setitem__(slice(None), invoices))
+
+
 def with_lines(members: Members, name: str, change: Callable[[list[Any]], object]) -> Members:
     """The objects of a file of JSON lines, changed in place."""
     told = [json.loads(line) for line in members[name].splitlines()]
@@ -98,14 +109,15 @@ def with_block(members: Members, change: Callable[[Block], Block]) -> Members:
 
 def judged_again(members: Members) -> Members:
     """With the assessment, the grants and the tables that follow from the facts, lines and cases as they are now."""
-    scenario, claim = json.loads(members["facts.json"]), json.loads(members["claim.json"])
+    scenario, claim = json.loads(members[FACTS]), json.loads(members["claim.json"])
+    scenario["invoices"] = told_in(members, DOCUMENTS)
     policy = policy_by_number(claim["policy"])
     assessed = assessment_told(assess(scenario_facts(scenario), policy.settings_with(scenario["settings"]), policy))
     begins = f"{claim['year']} "
     claim["grants"] = {
         key.removeprefix(begins): one for key, one in assessed["grants"].items() if key.startswith(begins)
     }  # fmt: skip
-    tables = tables_of(lambda: told_in(members, "lines.jsonl"), lambda: told_in(members, CASES), scenario)
+    tables = tables_of(*(partial(told_in, members, name) for name in ("lines.jsonl", CASES, DOCUMENTS)))
     return {
         **members,
         "assessment.json": json.dumps(assessed).encode(),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from typing import Any
 
 from tests.integration import forging
-from tests.integration.forging import CASES, Members
+from tests.integration.forging import CASES, DOCUMENTS, Members
 
 Forgery = Callable[[Members, bytes], Members]
 
@@ -24,10 +23,10 @@ def with_lines_of(members: Members, count: int, change: Callable[[int, Any, Any]
             lines.append(line)
             invoice["lines"].append(told)
 
-    scenario = json.loads(members["facts.json"])
-    invoice = scenario["invoices"][0]
+    documents = forging.told_in(members, DOCUMENTS)
+    invoice = documents[0]
     members = forging.with_lines(members, "lines.jsonl", add)
-    return {**members, "facts.json": json.dumps(scenario).encode()}
+    return forging.with_lines(members, DOCUMENTS, lambda told: told.__setitem__(0, invoice))
 
 
 def dearer(members: Members, *, line: dict[str, Any] | None = None) -> Members:
@@ -39,7 +38,7 @@ def dearer(members: Members, *, line: dict[str, Any] | None = None) -> Members:
     def lines(told: list[Any]) -> None:
         told[0] |= {"net": "1000000.00", "tax": "60000.00", "gross": "1060000.00", **(line or {})}
 
-    return forging.with_lines(forging.with_json(members, "facts.json", facts), "lines.jsonl", lines)
+    return forging.with_lines(forging.with_facts(members, facts), "lines.jsonl", lines)
 
 
 def in_cases(members: Members, change: Callable[[list[Any]], object]) -> Members:
@@ -57,7 +56,7 @@ def a_line_stated_twice(members: Members, key: bytes) -> Members:
         lines = scenario["invoices"][0]["lines"]
         lines.insert(0, lines[0] | {"amount": "1060000.00", "without_tax": "1000000.00"})
 
-    return forging.with_json(members, "facts.json", change)
+    return forging.with_facts(members, change)
 
 
 def a_line_without_its_id(members: Members, key: bytes) -> Members:
@@ -65,7 +64,7 @@ def a_line_without_its_id(members: Members, key: bytes) -> Members:
         lines = scenario["invoices"][0]["lines"]
         lines.append(lines[0] | {"ref": None})
 
-    return forging.with_json(members, "facts.json", change)
+    return forging.with_facts(members, change)
 
 
 def a_charge_on_many_lines(members: Members, key: bytes) -> Members:
@@ -152,7 +151,7 @@ def another_day_of_service(members: Members, key: bytes) -> Members:
     def change(scenario: Any) -> None:
         scenario["invoices"][0]["lines"][0]["service_on"] = "2026-09-01"
 
-    changed = forging.with_json(members, "facts.json", change)
+    changed = forging.with_facts(members, change)
     return forging.with_lines(changed, "lines.jsonl", lambda lines: lines[0].update(served_on="2026-09-01"))
 
 
@@ -173,7 +172,7 @@ def a_document_left_out(members: Members, key: bytes) -> Members:
     def change(scenario: Any) -> None:
         scenario["invoices"][0]["no"] = "HX-DOSSIER-2026-000002"
 
-    changed = forging.with_json(members, "facts.json", change)
+    changed = forging.with_facts(members, change)
 
     def lines(told: list[Any]) -> None:
         for one in told:
@@ -186,7 +185,7 @@ def a_document_of_another_year(members: Members, key: bytes) -> Members:
     def change(scenario: Any) -> None:
         scenario["invoices"][0]["issued_on"] = "2027-07-02"
 
-    changed = forging.with_json(members, "facts.json", change)
+    changed = forging.with_facts(members, change)
     return forging.with_lines(
         changed, "lines.jsonl", lambda lines: [one.update(issued_on="2027-07-02") for one in lines]
     )
@@ -217,8 +216,8 @@ def another_hash_of_a_seal(members: Members, key: bytes) -> Members:
 
 
 FOLLOWS_NOT = [
-    (a_line_stated_twice, ["facts.json: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
-    (a_line_without_its_id, ["facts.json: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
+    (a_line_stated_twice, ["documents.jsonl: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
+    (a_line_without_its_id, ["documents.jsonl: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
     (a_charge_on_many_lines, ["line 9000 (", "a charge of its own"]),
     (charges_of_one_position, ["case 1, positions of its charges"]),
     (a_case_again, ["case 5000", "once", "also case 1"]),
@@ -280,7 +279,7 @@ def a_file_more(members: Members, key: bytes) -> Members:
 
 SAYS_OTHERWISE = [
     (another_platform, ["manifest.json: platform"]),
-    (another_code, ["facts.json: document HX-DOSSIER-2026-000001", "OTHER-2026-NUMBER"]),
+    (another_code, ["documents.jsonl: document HX-DOSSIER-2026-000001", "OTHER-2026-NUMBER"]),
     (a_lock_that_was_not, ["claim.json: locked_on", "2027-01-05"]),
     (a_word_more, ["claim.json: payable"]),
     (a_word_more_of_the_assessment, ["assessment.json: more"]),

@@ -102,7 +102,7 @@ def a_line_with_the_facts(members):
         line = scenario["invoices"][0]["lines"][3]
         line["amount"], line["without_tax"] = "1060.00", "1000.00"
 
-    return forging.with_json(a_line(members), "facts.json", change)
+    return forging.with_facts(a_line(members), change)
 
 
 def a_line_with_facts_and_charge(members):
@@ -141,9 +141,7 @@ def a_policy_number_in_the_rules(members):
 
 
 def a_reading_of_the_policy(members):
-    return forging.with_json(
-        members, "facts.json", lambda facts: facts["settings"].__setitem__("A03_revenue_tax", "gross")
-    )
+    return forging.with_facts(members, lambda facts: facts["settings"].__setitem__("A03_revenue_tax", "gross"))
 
 
 def a_claimed_amount(members):
@@ -162,8 +160,8 @@ FORGERIES = [
     (a_signature, "seals.jsonl", ["seal 2, its signature"]),
     (a_seal_dropped, "seals.jsonl", ["seal 3, the one before", "the seal that follows 1"]),
     (two_seals_swapped, "seals.jsonl", ["seal 2, the one before"]),
-    (a_line, "lines.jsonl", ["line 4 (HX-DOSSIER-2026-000001, position 4), amount as in facts.json", "1060.00"]),
-    (a_line_with_the_facts, "facts.json", ["line 4 (HX-DOSSIER-2026-000001, position 4), net as charged"]),
+    (a_line, "lines.jsonl", ["line 4 (HX-DOSSIER-2026-000001, position 4), amount as in documents.jsonl", "1060.00"]),
+    (a_line_with_the_facts, "documents.jsonl", ["line 4 (HX-DOSSIER-2026-000001, position 4), net as charged"]),
     (a_line_with_facts_and_charge, "cases/000001.jsonl", ["case 2, charge", "net"]),
     (a_price_with_its_charge, "cases/000001.jsonl", ["case 2, the runs that it prices"]),
     (a_session, "cases/000001.jsonl", ["session 2 of meter mt-claim, energy_mwh"]),

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
+import zlib
 from dataclasses import replace
 from datetime import date
 
@@ -19,6 +21,7 @@ from app.kernel.money import ZERO, Money, total
 from billing.answering import answer as answer_policy
 from billing.assessing import facts_of, judge_platform
 from billing.assets import correct_asset, facts_of_asset
+from billing.claims import locking
 from billing.claims.adjusting import accept_proposal, adjust, proposals_of
 from billing.claims.asking import answer, ask
 from billing.claims.budgeting import left_in_budget, set_budget, share_shortfall
@@ -26,7 +29,7 @@ from billing.claims.deciding import approve_claim, deduct, withdraw_deduction
 from billing.claims.filing import file_claim, return_claim, withdraw_claim
 from billing.claims.locking import lock_claim
 from billing.claims.printing import claim_pdf
-from billing.claims.record import basis_of, facts_file
+from billing.claims.record import basis_of, basis_one_by_one, facts_file
 from billing.claims.settling import BEARERS, pay_out
 from billing.claims.statements import claim_view
 from billing.models import Claim, ClaimItem
@@ -142,6 +145,41 @@ def test_the_kept_facts_are_a_file_that_simulates_to_the_same(session, world):
     # The digest on the claim is that of the file that is handed on.
     assert claim.record is not None
     assert claim.record.digest == hashlib.sha256(facts_file(session, claim)).hexdigest()
+
+
+def one_by_one(session, world) -> dict[str, object]:
+    """What can be read document by document, put together again."""
+    basis = basis_one_by_one(session, world.platform.id, YEAR)
+    assert "invoices" not in basis.scenario
+    return {**basis.scenario, "invoices": list(basis.invoices)}
+
+
+def test_the_facts_can_be_read_document_by_document(session, world):
+    world.credited(world.earned("1060000"), "1060", at=noon("2026-07-01"))
+    world.earned("2120", "3180")
+    today = one_by_one(session, world)
+    assert today == basis_of(session, world.platform.id, YEAR, lines=True).scenario()
+    code = world.platform.code.upper()
+    numbers = [f"{code}-2026-{number:06d}" for number in (1, 2, 3)]  # the note behind its invoice
+    assert [one["no"] for one in today["invoices"]] == numbers
+    world.locked()
+    assert one_by_one(session, world) == basis_of(session, world.platform.id, YEAR, lines=True).scenario()
+
+
+def test_facts_that_were_kept_in_one_piece_are_read_sale_by_sale_too(session, world, monkeypatch):
+    def in_one_piece(scenario):
+        """As earlier versions kept it; the credit note before its invoice."""
+        told = {**scenario, "invoices": scenario["invoices"][::-1]}
+        return zlib.compress(json.dumps({"format": 1, "scenarios": [told]}).encode()), "digest"
+
+    world.credited(world.earned("1060000"), "1060", at=noon("2026-07-01"))
+    world.earned("2120")
+    monkeypatch.setattr(locking, "packed", in_one_piece)
+    world.locked()
+    kept = basis_of(session, world.platform.id, YEAR, lines=True).scenario()
+    third, second, first = kept["invoices"]
+    assert second["credit_note_of"] == first["no"]
+    assert one_by_one(session, world) == {**kept, "invoices": [third, first, second]}
 
 
 def test_nothing_is_locked_without_a_certification_and_a_selection(session):

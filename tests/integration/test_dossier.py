@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,14 @@ from sqlalchemy import select
 from app.catalogue.models import Platform
 from app.demo import seed_demo
 from app.identity.models import Person
+from app.kernel.money import Money
+from billing.answering import answer
+from billing.correcting import credit
 from billing.dossier import writing
 from billing.dossier.pricing_again import charged_of
 from billing.dossier.sources import digest_carried
+from billing.paying import record_payment
+from billing.recognizing import recognize_revenue
 from devices.sealing import seal_readings
 from devices.verifying import public_key_of
 from tests.conftest import running_app
@@ -252,6 +257,32 @@ def test_the_writer_says_of_a_case_that_its_charges_do_not_follow(members):
     case["charges"][0]["net"] = "1.00"
     assert {charge["basis"] for _, charge in charged_of(case, known)} == {"unexplained"}
     assert case["not_again"]
+
+
+def test_credit_notes_stand_behind_their_invoices_and_revenue_by_cash_holds(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "MOST_LINES", 4)
+    world = DossierWorld(session)
+    world.used()
+    first = world.invoiced()
+    world.runs += 4 * 30  # a month later
+    world.used()
+    second = world.invoiced(month=date(2026, 7, 1), at=YEAR_OVER.replace(year=2026, month=8))
+    world.seal()
+    given = {"by": world.finance.id, "at": YEAR_OVER.replace(year=2026, month=12)}
+    credit(session, first.id, amounts={first.lines[0].id: Money.of("10.60")}, reason="示例", **given)
+    recognize_revenue(session, at=YEAR_OVER)
+    for invoice, paid in ((first, "500.00"), (second, "300.00")):
+        record_payment(session, invoice.id, paid_on=date(2026, 9, 1), amount=Money.of(paid), reference="示例", **given)
+    session.expire_all()
+    by_invoice = written(session, world.platform.id, tmp_path)
+    numbers = [one["no"] for one in forging.told_in(forging.members_of(by_invoice), forging.DOCUMENTS)]
+    assert numbers == [f"HX-DOSSIER-2026-{number:06d}" for number in (1, 3, 2)]
+    code, said = by_stranger(by_invoice, tmp_path)
+    assert (code, "-10.00 yuan        1 lines  credit notes" in said) == (0, True), said
+    answer(session, "A02_revenue_basis", "cash_date", reason="示例", **given)
+    code, said = by_stranger(written(session, world.platform.id, tmp_path), tmp_path)
+    assert code == 0, said
+    assert "not the default reading of the policy: A02_revenue_basis = cash_date" in said
 
 
 def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.dossier.credits import Credits, last_numbers
+from billing.dossier.verify import Register
+from billing.rules.dossier.credits import Credits
 from billing.rules.dossier.judgement import insist_same
 from billing.rules.dossier.once import Portion, Whole
+from billing.rules.dossier.sales import Numbers, sales_told
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.facts import Document
 
@@ -19,7 +21,7 @@ SPANS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.integer
 
 
 def whole_of(*portions: Portion) -> Whole:
-    whole = Whole()
+    whole = Whole(Register())
     for number, portion in enumerate(portions):
         whole.add(f"cases/{number}.jsonl", portion)
     return whole
@@ -101,28 +103,59 @@ def test_credits_take_back_no_more_than_there_is():
             taken(*wrong)
 
 
-def documents(*numbers: str, year: int = 2026) -> list[Document]:
-    day = date(year, 6, 1)
-    return [Document(one, day, day, ()) for one in numbers]
+def last_numbers(*numbers: str, code: str) -> list[str]:
+    day = date(2026, 6, 1)
+    gathered = Numbers(Register(), code=code)
+    for one in numbers:
+        gathered.take(Document(one, day, day, ()))
+    return gathered.last()
 
 
 @given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
 def test_a_number_that_is_missing_before_the_last_is_named(order, left_out):
     there = [number for number in order if number not in left_out]
-    some = documents(*(f"HX-TEXTILE-2026-{number:06d}" for number in there))
+    some = [f"HX-TEXTILE-2026-{number:06d}" for number in there]
     missing = [number for number in range(1, max(there, default=0) + 1) if number in left_out]
     if missing:
         with pytest.raises(DoesNotHold, match=f"2026-{missing[0]:06d}"):
-            last_numbers(some, code="hx-textile")
+            last_numbers(*some, code="hx-textile")
     else:
         last = [f"HX-TEXTILE-2026-{max(there):06d}"] if there else []
-        assert last_numbers(some, code="hx-textile") == last
+        assert last_numbers(*some, code="hx-textile") == last
 
 
-@pytest.mark.parametrize("number", ["OTHER-2026-000001", "HX-2025-000001", "HX-2026-X", "HX"])
+@pytest.mark.parametrize("number", ["OTHER-2026-000001", "HX-2025-000001", "HX-2026-X", "HX-2026-000000", "HX"])
 def test_a_number_of_another_platform_or_year_is_none(number):
     with pytest.raises(DoesNotHold, match="HX-2026-NUMBER"):
-        last_numbers(documents(number), code="hx")
+        last_numbers(number, code="hx")
+
+
+def test_a_number_stands_once_however_it_is_written():
+    with pytest.raises(DoesNotHold, match="once"):
+        last_numbers("HX-2026-000001", "HX-2026-1", code="hx")
+
+
+def a_document(no: str, of: str | None = None) -> dict[str, object]:
+    day = "2026-06-01"
+    return {"no": no, "issued_on": day, "service_on": day, "lines": [], "paid": [], "credit_note_of": of}
+
+
+def test_a_credit_note_stands_behind_its_invoice():
+    told = [a_document("I-1"), a_document("R-1", "I-1"), a_document("R-2", "I-1"), a_document("I-2")]
+    assert [[one.no for one in sale.documents] for sale in sales_told(told)] == [["I-1", "R-1", "R-2"], ["I-2"]]
+    for order in ([1, 0, 3], [0, 3, 1], [1]):
+        with pytest.raises(DoesNotHold, match="document R-1"):
+            list(sales_told(told[at] for at in order))
+
+
+def test_what_is_told_of_a_key_first_stays():
+    register = Register()
+    assert register.add("case", "2", "one") is None
+    assert register.add("case", "2", "another") == "one"
+    assert register.add("charge", "2", "of its own kind") is None
+    assert register.add("case", "10", "two") is None
+    assert (register.get("case", "2"), register.get("case", "3")) == ("one", None)
+    assert list(register.in_order("case")) == [("10", "two"), ("2", "one")]
 
 
 @pytest.mark.parametrize(("expected", "found"), [({"a": None}, {}), ({}, {"a": None}), ({"a": [1]}, {"a": [1, 2]})])

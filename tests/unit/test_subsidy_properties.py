@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from app.catalogue.rules.customer import CustomerRelation
 from app.kernel.money import ZERO, Money, total
 from billing.policies.jinzhengban_2025_13 import POLICY
+from billing.rules.dossier.lines import Counting
 from billing.rules.facts import Decision, Document, Facts, Payment
+from billing.rules.operating import as_if_certified
+from billing.rules.revenue import revenue_start, sales_of
 from billing.rules.scenario import scenario_facts, scenario_of
 from billing.rules.subsidy import Assessment, assess
-from billing.rules.summing import summed
+from billing.rules.summing import earned_of, summed
 from billing.rules.words import RevenueCategory
 from billing.subsidy_scenarios import FORMAT
 from tests.unit.subsidy_makers import facts, invoice, line, locks, payable
@@ -23,8 +26,6 @@ from tests.unit.subsidy_makers import facts, invoice, line, locks, payable
 CAP = Money.of(POLICY.value("P2.cap", on=date(2026, 1, 1)))
 DAYS = st.dates(date(2026, 1, 1), date(2029, 12, 31))
 YUAN = st.integers(0, 900_000_000).map(Money)
-
-# A busy machine is slow, not wrong.
 
 READINGS = st.fixed_dictionaries(
     {},
@@ -176,6 +177,37 @@ def test_facts_kept_as_a_scenario_are_read_back_the_same(these, readings, refs):
     assert scenario_facts(kept) == these
     assert POLICY.settings_with(kept["settings"]) == answers
     assert FORMAT.checked({"format": 1, "scenarios": [kept]}) == [kept]
+
+
+@given(platforms(), READINGS)
+def test_entries_that_are_judged_alike_can_be_added_up_however_they_are_read(these, readings):
+    settings = POLICY.settings_with(readings)
+    start = revenue_start(as_if_certified(these.platform), settings)
+    earned = earned_of(sales_of(these.documents), settings, start=start)
+    one_by_one, in_sums = judge(these, readings), assess(replace(these, documents=()), settings, POLICY, earned)
+    assert in_sums.grants == one_by_one.grants
+    assert in_sums.flags == one_by_one.flags
+    assert in_sums.trace == one_by_one.trace
+    assert [(one.year, one.with_tax, one.tax, one.base, one.excluded) for one in in_sums.revenue_years] == [
+        (one.year, one.with_tax, one.tax, one.base, one.excluded) for one in one_by_one.revenue_years
+    ]
+
+
+@given(platforms(), READINGS)
+def test_which_lines_count_in_a_year_follows_from_the_sums(these, readings):
+    settings = POLICY.settings_with(readings)
+    start = revenue_start(as_if_certified(these.platform), settings)
+    sales = list(sales_of(these.documents))
+    in_sums = assess(replace(these, documents=()), settings, POLICY, earned_of(sales, settings, start=start))
+    by_year = {one.year: one for one in in_sums.revenue_years}
+    for year in judge(these, readings).revenue_years:
+        wanted: dict[tuple[str, int], Money] = {}
+        for entry in year.entries:
+            if entry.excluded is None:
+                key = entry.document_no, entry.line_no
+                wanted[key] = wanted.get(key, ZERO) + entry.amount
+        counting = Counting(by_year[year.year], settings, start=start)
+        assert {key: amount for sale in sales for key, amount in counting.of(sale).items()} == wanted
 
 
 @given(platforms(), READINGS)

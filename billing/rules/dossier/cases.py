@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -58,6 +58,27 @@ class Charged:
     equipment: str
     basis: Basis
     served_on: date
+
+
+def charged_told(one: Charged) -> dict[str, Any]:
+    """As plain words, which ``charged_of`` reads back."""
+    found = {each.name: getattr(one, each.name) for each in fields(Charged)}
+    return {name: value if name == "case" else str(value) for name, value in found.items()}
+
+
+def charged_of(told: Mapping[str, Any]) -> Charged:
+    """What ``charged_told`` told."""
+    return Charged(
+        Money.of(told["net"]),
+        Money.of(told["tax"]),
+        Decimal(told["rate"]),
+        told["category"],
+        told["relation"],
+        told["case"],
+        told["equipment"],
+        Basis(told["basis"]),
+        date.fromisoformat(told["served_on"]),
+    )
 
 
 def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[tuple[int, Charged]]:

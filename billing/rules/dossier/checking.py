@@ -9,6 +9,7 @@ from typing import IO, Any
 from billing.rules.dossier.cases import price_case
 from billing.rules.dossier.once import Case, Portion
 from billing.rules.dossier.readings import prove_portion
+from billing.rules.dossier.register import number_of
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.pricing.reading import read_terms, terms_told
 
@@ -37,15 +38,18 @@ def check_portion(
 
 def _which(name: str, case: Mapping[str, Any]) -> Case:
     """Errors: ``DoesNotHold`` where it has neither a reservation nor a single run, a session twice, or no sequence."""
-    if type(case["sequence"]) is not int or case["sequence"] < 0:
-        raise DoesNotHold(name, f"case {case['case']}, its sequence", expected="a number", found=case["sequence"])
-    ids = [one["id"] for one in case["sessions"]]
+    which = f"case {number_of(name, 'a case', case['case'])}"
+    if number_of(name, f"{which}, its sequence", case["sequence"]) < 0:
+        raise DoesNotHold(name, f"{which}, its sequence", expected="none below zero", found=case["sequence"])
+    ids = [number_of(name, f"{which}, a session", one["id"]) for one in case["sessions"]]
     if len(set(ids)) < len(ids):
-        raise DoesNotHold(name, f"case {case['case']}, its sessions", expected="each once", found=ids)
+        raise DoesNotHold(name, f"{which}, its sessions", expected="each once", found=ids)
+    for one in case["charges"]:
+        number_of(name, f"{which}, a charge", one["id"])
     if case["reservation"] is not None:
-        return "reservation", case["reservation"]
+        return "reservation", number_of(name, f"{which}, its reservation", case["reservation"])
     if len(ids) != 1:
-        raise DoesNotHold(name, f"case {case['case']}", expected="a reservation, or one session", found=ids)
+        raise DoesNotHold(name, which, expected="a reservation, or one session", found=ids)
     return "session", ids[0]
 
 

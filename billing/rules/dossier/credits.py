@@ -1,18 +1,16 @@
-"""What credit notes take back, and whether the numbers of the documents leave one out."""
+"""What credit notes take back."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from app.kernel.money import ZERO, Money
 from billing.rules.dossier.wrong import DoesNotHold
-from billing.rules.facts import Document
 
 
 class Credits:
-    """Gathers lines, and then sees whether each credit takes back a line that is here, and no more of it than it is.
+    """Gathers the lines of a sale, and then sees whether each credit takes back one of them, and no more than it is.
 
     Errors of its methods: ``DoesNotHold`` naming the line.
     """
@@ -46,23 +44,3 @@ class Credits:
             if taken > there[1]:
                 expected = f"no more taken back of line {target} than {there[1]}"
                 raise DoesNotHold(self._name, which, expected=expected, found=taken)
-
-
-def last_numbers(documents: Iterable[Document], *, code: str) -> list[str]:
-    """The last document of each year. Errors: ``DoesNotHold`` where one before it is missing.
-
-    Shape: numbers as ``CODE-2026-000012``, from 1 on in each year of issue.
-    """
-    series: dict[str, dict[int, str]] = defaultdict(dict)
-    for one in documents:
-        begins, _, number = one.no.rpartition("-")
-        own = f"{code.upper()}-{one.issued_on.year}"
-        if begins != own or not (number.isascii() and number.isdecimal()):
-            raise DoesNotHold("facts.json", f"document {one.no}", expected=f"{own}-NUMBER", found=one.no)
-        series[begins][int(number)] = one.no
-    for begins, some in series.items():
-        missing = next((number for number in range(1, max(some) + 1) if number not in some), None)
-        if missing is not None:
-            expected = f"every number up to {some[max(some)]}"
-            raise DoesNotHold("facts.json", f"document {begins}-{missing:06d}", expected=expected, found="none")
-    return [some[max(some)] for _, some in sorted(series.items())]

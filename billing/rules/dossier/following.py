@@ -9,21 +9,21 @@ from typing import Any
 
 from billing.policies import policy_by_number
 from billing.rules.dossier.claimed import insist_claim, year_of
-from billing.rules.dossier.credits import last_numbers
+from billing.rules.dossier.judged import Judged
 from billing.rules.dossier.judgement import assessment_told, changed_settings, insist_same, policy_told
-from billing.rules.dossier.lines import follow
+from billing.rules.dossier.lines import Following
 from billing.rules.dossier.once import Whole
+from billing.rules.dossier.sales import NAME as SALES
+from billing.rules.dossier.sales import Numbers
 from billing.rules.dossier.seals import Signed, chained
 from billing.rules.dossier.summary import summary
 from billing.rules.dossier.tables import csv_of, tables_of
 from billing.rules.dossier.wrong import DoesNotHold, insist
-from billing.rules.scenario import scenario_facts
-from billing.rules.subsidy import assess
 
 Json = dict[str, Any]
 MEMBERS = frozenset({
     "README.txt", "verify.py", "claim.pdf", "tables.xlsx", "claim.json", "facts.json", "assessment.json",
-    "policy.json", "seals.jsonl", "lines.jsonl",
+    "policy.json", "seals.jsonl", "lines.jsonl", SALES,
 })  # fmt: skip
 
 
@@ -51,27 +51,26 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     if seal is not None and seal.lower() not in chain.hashes:
         raise DoesNotHold("seals.jsonl", "the seal that was given", expected=seal, found="none of this hash")
     held("seals", f"{len(chain.seals)}, chained from the first and signed, the last is {chain.last}")
-    numbers = [name[6:-6] for name in dossier.manifest["files"] if name.startswith("cases/")]
-    whole = dossier.portions(numbers, chain.seals)
+    portions = [name[6:-6] for name in dossier.manifest["files"] if name.startswith("cases/")]
+    whole = dossier.portions(portions, chain.seals)
     by_digest = f", {whole.by_digest} of them by their message's digest only" if whole.by_digest else ""
     held("raw messages → readings → seals", f"{whole.readings} readings{by_digest}")
     held("readings → sessions", f"{whole.sessions} derived again, none twice")
-    held("sessions → charges", f"{len(whole.charged)} told, none twice")
-    facts = scenario_facts(scenario)
-    settings = policy.settings_with(scenario["settings"])
-    assessment = assess(facts, settings, policy)
-    revenue = next((one for one in assessment.revenue_years if one.year == year), None)
-    tally = follow("lines.jsonl", dossier.lines("lines.jsonl"), facts, whole.charged, revenue)
-    last = last_numbers(facts.documents, code=claim["code"])
-    held("charges → invoice lines → facts", f"{sum(tally.lines.values())} lines count, {tally.others} others")
-    assessed = assessment_told(assessment)
+    held("sessions → charges", f"{whole.charges} told, none twice")
+    judged = Judged(scenario, policy, lambda: dossier.lines(SALES))
+    numbers = Numbers(whole.register, code=claim["code"])
+    following = Following("lines.jsonl", whole.register, judged.counting(year), numbers)
+    tally = following.follow(dossier.lines("lines.jsonl"), judged.sales())
+    last = numbers.last()
+    held("charges → invoice lines → documents", f"{sum(tally.lines.values())} lines count, {tally.others} others")
+    assessed = assessment_told(judged.assessment)
     insist_same("assessment.json", assessed, dossier.json("assessment.json"))
     held("facts → assessment", f"{len(assessed['trace'])} steps")
-    insist_claim(claim, scenario=scenario, facts=facts, assessed=assessed, manifest=dossier.manifest)
+    insist_claim(claim, scenario=scenario, facts=judged.facts, assessed=assessed, manifest=dossier.manifest)
     held("assessment → claim", f"{claim['platform']}, {year}")
-    _insist_tables(dossier, numbers, scenario)
-    held("lines, cases and facts → tables/*.csv", "the same")
-    changed = changed_settings(settings)
+    _insist_tables(dossier, portions)
+    held("lines, cases and documents → tables/*.csv", "the same")
+    changed = changed_settings(judged.settings)
     said = summary(claim, tally, readings=whole.readings, last=last, changed=changed, terms=whole.terms)
     return list(said), bool(tally.stated)
 
@@ -84,15 +83,16 @@ def _insist_known(names: Iterable[str]) -> None:
             raise DoesNotHold("manifest.json", name, expected="a member of a dossier", found="another")
 
 
-def _insist_tables(dossier: Dossier, numbers: Sequence[str], scenario: Json) -> None:
+def _insist_tables(dossier: Dossier, portions: Sequence[str]) -> None:
     """Errors: ``DoesNotHold`` naming the table that says something else, or that is none."""
 
     def cases() -> Iterator[Json]:
-        for number in numbers:
+        for number in portions:
             yield from dossier.lines(f"cases/{number}.jsonl")
 
     files = dossier.manifest["files"]
-    tables = {f"tables/{one.name}.csv": one for one in tables_of(lambda: dossier.lines("lines.jsonl"), cases, scenario)}
+    some = tables_of(lambda: dossier.lines("lines.jsonl"), cases, lambda: dossier.lines(SALES))
+    tables = {f"tables/{one.name}.csv": one for one in some}
     for name in (*tables, *(one for one in files if one.startswith("tables/") and one not in tables)):
         digest = sha256()
         for piece in csv_of(tables[name]) if name in tables else ():

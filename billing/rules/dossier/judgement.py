@@ -35,7 +35,7 @@ def policy_told(policy: Policy) -> Json:
 
 
 def assessment_told(assessment: Assessment) -> Json:
-    """The result with its trace; of the lines only their number, since the tables have them."""
+    """The result with its trace; nothing of the lines, which the tables have."""
     return {
         "policy": assessment.policy,
         "settings": {key: _plain(value) for key, value in sorted(assessment.settings.values.items())},
@@ -80,7 +80,6 @@ def _grant_told(one: Grant) -> Json:
 
 def _revenue_told(one: RevenueYear) -> Json:
     return {
-        "entries": len(one.entries),
         "with_tax": str(one.with_tax),
         "tax": str(one.tax),
         "excluded": {reason.value: str(amount) for reason, amount in one.excluded.items()},

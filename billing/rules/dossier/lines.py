@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,11 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from app.kernel.money import ZERO, Money, total
-from billing.rules.dossier.cases import Basis, Charged
+from billing.rules.dossier.cases import Basis, Charged, charged_of
 from billing.rules.dossier.credits import Credits
+from billing.rules.dossier.register import Register, number_of
+from billing.rules.dossier.sales import NAME as SALES
+from billing.rules.dossier.sales import Numbers
 from billing.rules.dossier.wrong import DoesNotHold, insist
-from billing.rules.facts import Document, Facts, Line
-from billing.rules.revenue import RevenueYear
+from billing.rules.facts import Document, Line
+from billing.rules.policy import Settings
+from billing.rules.revenue import RevenueYear, Sale, entries_of
 
 ORIGINS = {"service": Basis.SERVICE, "fee": Basis.FEE, "credit": Basis.CREDIT}
 
@@ -36,79 +41,96 @@ class Tally:
         return total([amount for basis, amount in self.amounts.items() if basis not in (Basis.METERED, Basis.CREDIT)])
 
 
-def counted_of(year: RevenueYear | None) -> dict[str, Money]:
-    """What each line adds to the base of the year, by its id."""
-    found: dict[str, Money] = {}
-    for entry in () if year is None else year.entries:
-        if entry.excluded is None and entry.line_ref is not None:
-            found[entry.line_ref] = found.get(entry.line_ref, ZERO) + entry.amount
-    return found
+class Counting:
+    """Which lines count in a year, and with how much, as the same facts that were added up say."""
+
+    def __init__(self, year: RevenueYear | None, settings: Settings, *, start: date | None) -> None:
+        self.own = ZERO if year is None else year.own
+        self._settings, self._start = settings, start
+        entries = () if year is None else year.entries
+        self._days = {(one.on, one.origin_on) for one in entries if one.excluded is None}
+
+    def of(self, sale: Sale) -> dict[tuple[str, int], Money]:
+        """What each line that counts adds to the year, by its document and its place there. O(lines of the sale).
+
+        When an entry counts follows from its days alone, once nothing excludes it.
+        """
+        found: dict[tuple[str, int], Money] = {}
+        for one in entries_of(sale, self._settings, start=self._start):
+            if one.excluded is None and (one.on, one.origin_on) in self._days:
+                key = one.document_no, one.line_no
+                found[key] = found.get(key, ZERO) + one.amount
+        return found
 
 
-def follow(
-    name: str,
-    told: Iterable[Mapping[str, Any]],
-    facts: Facts,
-    charged: Mapping[int, Charged],
-    year: RevenueYear | None,
-) -> Tally:
-    """Every line is one of the facts and the other way round; what counts is what was charged, and once.
+@dataclass(slots=True)
+class Following:
+    """Every line is one of the documents and the other way round; what counts is what was charged, and once.
 
-    Errors: ``DoesNotHold`` naming the line.
+    ``name`` is the member whose lines are followed, in the order of the documents. One sale is in memory at a time.
     """
-    stated = _stated(facts)
-    counted = counted_of(year)
-    tally = Tally()
-    notes = Credits(name)
-    seen: set[str] = set()
-    used: set[int] = set()
-    for one in told:
-        ref = str(one["line"])
-        which = f"line {ref} ({one['no']}, position {one['position']})"
-        if ref not in stated or ref in seen:
-            raise DoesNotHold(name, which, expected="one line of facts.json", found="none, or it came before")
-        seen.add(ref)
-        _insist_stated(name, which, one, *stated[ref])
-        origin, number = one["origin"], one["charge"]
-        if origin not in ("use", *ORIGINS) or (number is None) != (origin == "credit"):
+
+    name: str
+    register: Register
+    counting: Counting
+    numbers: Numbers
+
+    def follow(self, told: Iterable[Mapping[str, Any]], sales: Iterable[Sale]) -> Tally:
+        """O(log n) for each line. Errors: ``DoesNotHold`` naming the line."""
+        tally = Tally()
+        lines = iter(told)
+        for sale in sales:
+            counted = self.counting.of(sale)
+            credits = Credits(self.name)
+            for document in sale.documents:
+                self.numbers.take(document)
+                for place, line in enumerate(document.lines, start=1):
+                    one = next(lines, None)
+                    if one is None:
+                        expected = f"one line of {self.name}"
+                        raise DoesNotHold(SALES, f"line {line.ref}", expected=expected, found="none")
+                    basis = self._line(one, document, line, counted=(document.no, place) in counted)
+                    credits.take(_which(one), one)
+                    if basis is None:
+                        tally.others += 1
+                    else:
+                        tally.add(basis, counted[document.no, place])
+            credits.close()
+        for one in lines:
+            raise DoesNotHold(self.name, _which(one), expected=f"one line of {SALES}", found="none")
+        found = total(list(tally.amounts.values()))
+        insist(self.name, "what counts in the year, together", expected=self.counting.own, found=found)
+        return tally
+
+    def _line(self, told: Mapping[str, Any], document: Document, line: Line, *, counted: bool) -> Basis | None:
+        """What it rests on, where it counts."""
+        name, which = self.name, _which(told)
+        insist(name, f"{which}, its place", expected=f"line {line.ref} of {document.no}", found=_place(told))
+        _insist_stated(name, which, told, document, line)
+        origin = told["origin"]
+        if origin not in ("use", *ORIGINS) or (told["charge"] is None) != (origin == "credit"):
             raise DoesNotHold(name, which, expected="use, service or fee with its charge, or a credit", found=origin)
-        if number in used:
+        if origin == "credit":
+            return Basis.CREDIT if counted else None
+        number = number_of(name, f"{which}, its charge", told["charge"])
+        if self.register.add("billed", f"{number}", which):
             raise DoesNotHold(name, which, expected="a charge of its own", found=f"charge {number} again")
-        used |= {number} - {None}
-        notes.take(which, one)
-        if ref not in counted:
-            tally.others += 1
-            continue
-        basis = ORIGINS.get(origin)
-        if basis is None:
-            charge = charged.get(number)
-            if charge is None:
-                raise DoesNotHold(name, which, expected=f"charge {number} among the cases", found="none")
-            _insist_charged(name, which, one, charge)
-            basis = charge.basis
-        tally.add(basis, counted[ref])
-    if missing := sorted(set(stated) - seen, key=str):
-        raise DoesNotHold("facts.json", f"line {missing[0]}", expected=f"one line of {name}", found="none")
-    notes.close()
-    own = ZERO if year is None else year.own
-    insist(name, "what counts in the year, together", expected=own, found=total(list(tally.amounts.values())))
-    return tally
+        if not counted or origin != "use":
+            return ORIGINS[origin] if counted else None
+        charged = self.register.get("charge", f"{number}")
+        if charged is None:
+            raise DoesNotHold(name, which, expected=f"charge {number} among the cases", found="none")
+        charge = charged_of(json.loads(charged))
+        _insist_charged(name, which, told, charge)
+        return charge.basis
 
 
-def _stated(facts: Facts) -> dict[str, tuple[Document, Line]]:
-    """The lines of the facts by their ids. Errors: ``DoesNotHold`` for one without an id, or what is there twice."""
-    found: dict[str, tuple[Document, Line]] = {}
-    numbers: set[str] = set()
-    for document in facts.documents:
-        if document.no in numbers:
-            raise DoesNotHold("facts.json", f"document {document.no}", expected="once", found="more than once")
-        numbers.add(document.no)
-        for line in document.lines:
-            if not isinstance(line.ref, str) or line.ref in found:
-                expected = "a ref of its own"
-                raise DoesNotHold("facts.json", f"a line of {document.no}", expected=expected, found=line.ref)
-            found[line.ref] = document, line
-    return found
+def _which(told: Mapping[str, Any]) -> str:
+    return f"line {told['line']} ({told['no']}, position {told['position']})"
+
+
+def _place(told: Mapping[str, Any]) -> str:
+    return f"line {told['line']} of {told['no']}"
 
 
 def _insist_stated(name: str, which: str, told: Mapping[str, Any], document: Document, line: Line) -> None:
@@ -126,7 +148,7 @@ def _insist_stated(name: str, which: str, told: Mapping[str, Any], document: Doc
         ("credits", document.credit_note_of, told["credits_no"]),
     )
     for what, expected, found in pairs:
-        insist(name, f"{which}, {what} as in facts.json", expected=expected, found=found)
+        insist(name, f"{which}, {what} as in documents.jsonl", expected=expected, found=found)
 
 
 def _insist_charged(name: str, which: str, told: Mapping[str, Any], charge: Charged) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
-from billing.rules.dossier.cases import Charged
+from billing.rules.dossier.cases import Charged, charged_told
+from billing.rules.dossier.register import Register
 from billing.rules.dossier.wrong import DoesNotHold
 
 Case = tuple[str, int]
@@ -30,58 +33,58 @@ class Portion:
 
 
 class Whole:
-    """The portions of a dossier taken together. Errors of its methods: ``DoesNotHold`` for what is there again."""
+    """The portions of a dossier taken together. Errors of its methods: ``DoesNotHold`` for what is there again.
 
-    def __init__(self) -> None:
-        self.charged: dict[int, Charged] = {}
+    O(log n) for each thing that a portion tells; only the terms of tariffs are in memory.
+    """
+
+    def __init__(self, register: Register) -> None:
+        self.register = register
         self.terms: dict[int, str] = {}
-        self.readings = self.by_digest = 0
-        self._cases: dict[object, str] = {}
-        self._belongs: dict[int, Case] = {}
-        self._uses: dict[int, tuple[str, datetime, datetime]] = {}
-
-    @property
-    def sessions(self) -> int:
-        return len(self._uses)
+        self.readings = self.by_digest = self.sessions = self.charges = 0
 
     def add(self, name: str, portion: Portion) -> None:
         """Take in a portion whose cases are in the member ``name``."""
         self.readings += portion.readings
         self.by_digest += portion.by_digest
         for number, case, sequence in portion.cases:
-            for key in (number, (case, sequence)):
-                if key in self._cases:
-                    raise DoesNotHold(name, f"case {number}", expected="once", found=f"also {self._cases[key]}")
-                self._cases[key] = f"case {number} of {name}"
+            for key in (f"{number}", f"{_case(case)}, {sequence}"):
+                if before := self.register.add("case", key, f"case {number} of {name}"):
+                    raise DoesNotHold(name, f"case {number}", expected="once", found=f"also {before}")
         for session, case in portion.belongs:
-            if self._belongs.setdefault(session, case) != case:
-                expected = f"one of {_case(self._belongs[session])} only"
-                raise DoesNotHold(name, f"session {session}", expected=expected, found=f"one of {_case(case)}, too")
+            before = self.register.add("session", f"{session}", _case(case))
+            if before not in (None, _case(case)):
+                expected, found = f"one of {before} only", f"one of {_case(case)}, too"
+                raise DoesNotHold(name, f"session {session}", expected=expected, found=found)
         for number, charge in portion.charges:
-            if number in self.charged:
+            self.charges += 1
+            if self.register.add("charge", f"{number}", json.dumps(charged_told(charge), ensure_ascii=False)):
                 raise DoesNotHold(name, f"charge {number}", expected="once", found="more than once")
-            self.charged[number] = charge
-        for number, meter, start, end in portion.uses:
-            use = meter, start, end
-            if self._uses.setdefault(number, use) != use:
-                raise DoesNotHold(name, f"session {number}", expected=_use(*self._uses[number]), found=_use(*use))
+        for use in portion.uses:
+            self._used(name, *use)
         for tariff, terms in portion.terms:
             if self.terms.setdefault(tariff, terms) != terms:
                 raise DoesNotHold(name, f"tariff {tariff}, its terms", expected=self.terms[tariff], found=terms)
 
+    def _used(self, name: str, session: int, meter: str, start: datetime, end: datetime) -> None:
+        said = f"meter {meter}, {start.isoformat()} to {end.isoformat()}"
+        before = self.register.add("use", f"{session}", said)
+        if before is None:
+            self.sessions += 1
+            times = [one.isoformat(timespec="microseconds") for one in (start, end)]
+            self.register.add("time", " ".join([sha256(meter.encode()).hexdigest(), *times, f"{session}"]), said)
+        elif before != said:
+            raise DoesNotHold(name, f"session {session}", expected=before, found=said)
+
     def close(self) -> None:
         """After the last portion: no meter is used twice at the same time."""
-        before: tuple[str, datetime, datetime] | None = None
-        for number, use in sorted(self._uses.items(), key=lambda one: one[1]):
-            if before is not None and before[0] == use[0] and use[1] < before[2]:
-                expected = f"use after {_use(*before)}"
-                raise DoesNotHold("readings", f"session {number}", expected=expected, found=_use(*use))
-            before = use
+        last, ended, said_before = "", "", ""
+        for key, said in self.register.in_order("time"):
+            meter, start, end, session = key.split(" ")
+            if meter == last and start < ended:
+                raise DoesNotHold("readings", f"session {session}", expected=f"use after {said_before}", found=said)
+            last, ended, said_before = meter, end, said
 
 
 def _case(case: Case) -> str:
     return f"{case[0]} {case[1]}"
-
-
-def _use(meter: str, start: datetime, end: datetime) -> str:
-    return f"meter {meter}, {start.isoformat()} to {end.isoformat()}"

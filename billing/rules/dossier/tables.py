@@ -52,7 +52,7 @@ SESSION_COLUMNS = {
 }  # fmt: skip
 
 
-def tables_of(lines: Rows, cases: Rows, scenario: Json) -> list[Table]:
+def tables_of(lines: Rows, cases: Rows, documents: Rows) -> list[Table]:
     """The tables over what is told, which is asked for anew for each."""
 
     def in_cases(key: str) -> Iterator[Json]:
@@ -60,13 +60,12 @@ def tables_of(lines: Rows, cases: Rows, scenario: Json) -> list[Table]:
             for one in case[key]:
                 yield {"case": case["case"], "equipment": case["equipment"], **one}
 
-    documents = scenario["invoices"]
     return [
-        Table("documents", "结算单", DOCUMENT_COLUMNS, lambda: map(_document, documents)),
+        Table("documents", "结算单", DOCUMENT_COLUMNS, lambda: map(_document, documents())),
         Table("lines", "结算单行", LINE_COLUMNS, lines),
         Table("charges", "费用", CHARGE_COLUMNS, lambda: in_cases("charges")),
         Table("sessions", "使用记录", SESSION_COLUMNS, lambda: in_cases("sessions")),
-        Table("payments", "收款", PAYMENT_COLUMNS, lambda: _payments(documents)),
+        Table("payments", "收款", PAYMENT_COLUMNS, lambda: _payments(documents())),
     ]
 
 
