@@ -13,8 +13,8 @@ from billing.rules.dossier.sales import NAME as DOCUMENTS
 from billing.rules.dossier.tables import tables_of
 
 Json = dict[str, Any]
-Plan = Sequence[tuple[str, str, str]]
-"""What each portion writes: its kind, its number among these, and the file that it writes or that says of what."""
+Plan = Sequence[tuple[str, str, str, int]]
+"""Each portion: its kind, its number among these, the file that it writes or that says of what; about its seconds."""
 CSV = ("documents", "lines", "charges", "sessions", "payments")
 WORKBOOK = "tables.xlsx"
 
@@ -48,7 +48,7 @@ def pack(archive: Archive, parts: Path, plan: Plan) -> None:
 
 
 def numbers_of(plan: Plan, kind: str) -> list[str]:
-    return [number for one, number, _ in plan if one == kind]
+    return [number for one, number, *_ in plan if one == kind]
 
 
 def lines_of(parts: Path, plan: Plan) -> Iterator[Json]:

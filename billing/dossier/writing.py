@@ -50,6 +50,9 @@ FOLDER = "dossiers"
 """Where they are kept, in the folder of the house."""
 MOST_LINES, MOST_READINGS, MOST_CASES = 5000, 100_000, 1000
 """So much is in one portion: some seconds."""
+SECONDS = {"lines": 2, "cases": 4}
+LINES_A_SECOND = {"facts": 8000, "claim": 8000, "table": 20_000, "workbook": 1250, "file": 8000}
+"""About how long portions take, so that the progress that is shown is one of time."""
 PLAN, CLAIM, SUMS = "plan.json", "claim.pdf", "sums.json"
 PACKING = 3
 """How hard gzip tries: half the time of its default, and a twentieth more bytes."""
@@ -100,33 +103,26 @@ def write_portion(session: Session, work: LongWork, at: datetime, *, house: Hous
 
 
 def _portion(session: Session, work: LongWork, at: datetime, parts: Path, house: House) -> None:
-    year, done = int(work.arguments["year"]), int(work.arguments.get("portion", 0))
+    done = int(work.arguments.get("portion", 0))
     if done == 0 or not (parts / PLAN).exists():
         parts.mkdir(parents=True, exist_ok=True)
-        plan = _open(session, work.platform_id or 0, year, parts)
+        plan = _open(session, work.platform_id or 0, int(work.arguments["year"]), parts)
         done = 0
     else:
         plan = _read(parts / PLAN)
-        if done <= len(plan):
-            match plan[done - 1]:
-                case "lines", number, ids:
-                    _write_lines(session, _read(parts / ids), parts, number)
-                case "cases", number, ids:
-                    _write_cases(session, _read(parts / ids), parts, number)
-                case "claim", _, _:
-                    _write_claim(session, parts, plan, at)
-                case _, _, name:
-                    write_table(name, parts, plan)
-        else:
-            row, unexplained = _close(session, work, year, parts, house, plan, at)
-            work.progressed(done + 1)
-            said = msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。")
-            if unexplained:
-                said = msgid("证据包已备好（%(lines)s 行，%(readings)s 条读数），"
-                             "但有 %(unexplained)s 行的金额与规则计价不符且原因不明，包内已注明。")  # fmt: skip
-            work.finish(said, at=at, lines=row.lines, readings=row.readings, unexplained=unexplained)
-            return
-    work.progressed(done + 1, total=len(plan) + 2)
+        match plan[done]:
+            case "lines", number, ids, _:
+                _write_lines(session, _read(parts / ids), parts, number)
+            case "cases", number, ids, _:
+                _write_cases(session, _read(parts / ids), parts, number)
+            case "claim", *_:
+                _write_claim(session, parts, plan, at)
+            case "table" | "workbook", _, name, _:
+                write_table(name, parts, plan)
+            case _:
+                _close(session, work, parts, house, plan, at)
+    seconds = [one[3] for one in plan]
+    work.progressed(sum(seconds[: done + 1]), total=sum(seconds))
     work.arguments = {**work.arguments, "portion": done + 1}
 
 
@@ -145,12 +141,16 @@ def _open(session: Session, platform_id: int, year: int, parts: Path) -> Plan:
         "lines": in_portions(judged.lines(), MOST_LINES),
         "cases": _portions(readings_of_cases(session, judged.lines(counted_in=year))),
     }
-    plan = []
+    short: list[tuple[str, str, str, int]] = []
+    lines = 0
     for kind, each in some.items():
         for number, ids in enumerate(each, start=1):
-            plan.append((kind, f"{number:06d}", f"ids-{kind}-{number:06d}.json"))
-            _keep(parts / plan[-1][2], ids)
-    plan += [("claim", "000001", CLAIM), *(("table", name, name) for name in (*CSV, WORKBOOK))]
+            short.append((kind, f"{number:06d}", f"ids-{kind}-{number:06d}.json", SECONDS[kind]))
+            _keep(parts / short[-1][2], ids)
+            lines += len(ids) if kind == "lines" else 0
+    after = [("claim", CLAIM), *(("table", one) for one in CSV), ("workbook", WORKBOOK), ("file", "")]
+    facts, *long = [(kind, name, name, 1 + lines // LINES_A_SECOND[kind]) for kind, name in [("facts", ""), *after]]
+    plan = [facts, *short, *long]
     _keep(parts / PLAN, plan)
     return plan
 
@@ -239,11 +239,10 @@ def _write_claim(session: Session, parts: Path, plan: Plan, at: datetime) -> Non
     _keep(parts / SUMS, {"lines": sum(tally.lines.values()), "readings": readings, "unexplained": unexplained})
 
 
-def _close(
-    session: Session, work: LongWork, year: int, parts: Path, house: House, plan: Plan, at: datetime
-) -> tuple[Dossier, int]:
-    """One file of all parts, signed; that of before is removed. Returns, too, how many lines nothing explains."""
+def _close(session: Session, work: LongWork, parts: Path, house: House, plan: Plan, at: datetime) -> None:
+    """One file of all parts, signed; that of before is removed."""
     claim, sums = _read(parts / "claim.json"), _read(parts / SUMS)
+    year = claim["year"]
     name = f"{claim['code']}-{year}-{work.id}.zip"
     draft = house.folder / f"{name}.part"
     about = {"platform": claim["platform"], "year": year, "made_at": at.isoformat()}
@@ -254,7 +253,7 @@ def _close(
         select(Dossier.file).where(Dossier.platform_id == work.platform_id, Dossier.year == year)
     ):
         (house.folder / older).unlink(missing_ok=True)
-    row = Dossier(
+    session.add(Dossier(
         platform_id=work.platform_id,
         year=year,
         long_work_id=work.id,
@@ -263,11 +262,14 @@ def _close(
         lines=sums["lines"],
         readings=sums["readings"],
         made_at=at,
-    )
-    session.add(row)
+    ))  # fmt: skip
     session.flush()
     shutil.rmtree(parts)
-    return row, sums["unexplained"]
+    said = msgid("证据包已备好，可以下载（%(lines)s 行，%(readings)s 条读数）。")
+    if sums["unexplained"]:
+        said = msgid("证据包已备好（%(lines)s 行，%(readings)s 条读数），"
+                     "但有 %(unexplained)s 行的金额与规则计价不符且原因不明，包内已注明。")  # fmt: skip
+    work.finish(said, at=at, **sums)
 
 
 def _judged(parts: Path, policy: str) -> Judged:
