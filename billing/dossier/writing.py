@@ -93,10 +93,19 @@ def keep_as(session: Session, work_id: int, file: Path, *, house: House) -> None
 
 
 def write_portion(session: Session, work: LongWork, at: datetime, *, house: House) -> None:
-    """A portion of long work: the dossier of ``arguments["year"]``."""
+    """A portion of long work: the dossier of ``arguments["year"]``.
+
+    Errors: ``Conflict`` naming what would not hold: such a dossier is not written.
+    """
     parts = house.folder / f"parts-{work.id}"
     try:
         _portion(session, work, at, parts, house)
+    except DoesNotHold as wrong:
+        shutil.rmtree(parts)
+        raise Conflict(
+            "证据包没有生成：%(where)s 的 %(which)s 应为 %(expected)s，实为 %(found)s。请先更正记录，再重新生成。",
+            where=wrong.where, which=wrong.which, expected=wrong.expected, found=wrong.found,
+        ) from wrong  # fmt: skip
     except Refusal:
         shutil.rmtree(parts, ignore_errors=True)
         raise
@@ -207,10 +216,7 @@ def _write_cases(session: Session, ids: list[int], parts: Path, number: str) -> 
 
 
 def _write_claim(session: Session, parts: Path, plan: Plan, at: datetime) -> None:
-    """The seals that are needed and the claim as a document, once every line was followed down to its charge.
-
-    Errors: ``Conflict`` naming what would not hold: such a dossier is not written.
-    """
+    """The seals that are needed and the claim as a document, once every line was followed down to its charge."""
     claim = _read(parts / "claim.json")
     seals: set[int] = set()
     register = Register()
@@ -225,15 +231,9 @@ def _write_claim(session: Session, parts: Path, plan: Plan, at: datetime) -> Non
         out.writelines(_line(seal) for seal in seals_told(session, seals))
     judged = _judged(parts, claim["policy"])
     numbers = Numbers(register, code=claim["code"])
-    try:
-        following = Following("lines.jsonl", register, judged.counting(claim["year"]), numbers)
-        tally = following.follow(lines_of(parts, plan), judged.sales())
-        numbers.last()
-    except DoesNotHold as wrong:
-        raise Conflict(
-            "证据包没有生成：%(where)s 的 %(which)s 应为 %(expected)s，实为 %(found)s。请先更正记录，再重新生成。",
-            where=wrong.where, which=wrong.which, expected=wrong.expected, found=wrong.found,
-        ) from wrong  # fmt: skip
+    following = Following("lines.jsonl", register, judged.counting(claim["year"]), numbers)
+    tally = following.follow(lines_of(parts, plan), judged.sales())
+    numbers.last()
     (parts / CLAIM).write_bytes(claim_pdf(claim, judged.assessment, judged.policy, tally, readings, at=at))
     unexplained = tally.lines.get(Basis.UNEXPLAINED, 0)
     _keep(parts / SUMS, {"lines": sum(tally.lines.values()), "readings": readings, "unexplained": unexplained})

@@ -121,7 +121,7 @@ def written(session: Session, platform_id: int, folder: Path, *, year: int = 202
     while work.going_on:
         before = work.done
         advance(session, {KIND: step}, at=YEAR_OVER)
-        assert before < work.done <= work.total, "every portion moves the bar"
+        assert work.state == "failed" or before < work.done <= work.total, "every portion moves the bar"
     assert (work.state, work.done) == ("done", work.total), (work.said, work.facts)
     row = session.scalars(select(Dossier).where(Dossier.long_work_id == work.id)).one()
     return folder / row.file

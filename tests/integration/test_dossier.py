@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.catalogue.models import Platform
 from app.demo import seed_demo
@@ -257,6 +257,20 @@ def test_the_writer_says_of_a_case_that_its_charges_do_not_follow(members):
     case["charges"][0]["net"] = "1.00"
     assert {charge["basis"] for _, charge in charged_of(case, known)} == {"unexplained"}
     assert case["not_again"]
+
+
+def test_a_dossier_that_would_not_hold_is_not_written_and_says_why(session, tmp_path):
+    world = DossierWorld(session)
+    world.used()
+    world.invoiced()
+    world.seal()
+    session.execute(text("SET LOCAL session_replication_role = replica"))  # somebody with the database in his hands
+    session.execute(text("UPDATE invoice SET number = 2"))
+    session.execute(text("SET LOCAL session_replication_role = origin"))
+    session.expire_all()
+    with pytest.raises(AssertionError, match=r"HX-DOSSIER-2026-000001.*every number up to HX-DOSSIER-2026-000002"):
+        written(session, world.platform.id, tmp_path / "dossiers")
+    assert list((tmp_path / "dossiers").iterdir()) == []
 
 
 def test_credit_notes_stand_behind_their_invoices_and_revenue_by_cash_holds(session, tmp_path, monkeypatch):

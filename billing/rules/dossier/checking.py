@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import IO, Any
 
 from billing.rules.dossier.cases import price_case
@@ -27,7 +28,7 @@ def check_portion(
         portion.cases.append((case["case"], which, case["sequence"]))
         portion.belongs += [(one["id"], which) for one in case["sessions"]]
         portion.charges += price_case(cases_name, case, proved)
-        terms = _terms(case)
+        terms = _terms(json.dumps(case["facts"]["tariff"], ensure_ascii=False))
         portion.terms += [(one, terms) for one in sorted({charge["tariff"] for charge in case["charges"]})]
     portion.uses = [
         (session, sessions[session]["meter"], usage.when.start, usage.when.end)
@@ -53,7 +54,8 @@ def _which(name: str, case: Mapping[str, Any]) -> Case:
     return "session", ids[0]
 
 
-def _terms(case: Mapping[str, Any]) -> str:
-    """Its price as text, the same however it was written down."""
-    told = terms_told(read_terms(case["facts"]["tariff"], "tariff"))
+@lru_cache(maxsize=1000)
+def _terms(written: str) -> str:
+    """A price as text, the same however it was written down."""
+    told = terms_told(read_terms(json.loads(written), "tariff"))
     return json.dumps(told, ensure_ascii=False, sort_keys=True, default=str)
