@@ -179,11 +179,16 @@ def _plain(told: Json) -> bytes:
 
 def _lines(kept: bytes) -> Iterator[bytes]:
     """The lines of what was kept, unpacked piece by piece."""
-    unpacking, begun = zlib.decompressobj(), b""
+    unpacking = zlib.decompressobj()
+    begun: list[bytes] = []
     for at in range(0, len(kept), PIECE):
-        *lines, begun = (begun + unpacking.decompress(kept[at : at + PIECE])).split(b"\n")
-        yield from lines
-    yield from (begun + unpacking.flush()).split(b"\n")
+        more, *lines = unpacking.decompress(kept[at : at + PIECE]).split(b"\n")
+        begun.append(more)
+        if lines:
+            yield b"".join(begun)
+            yield from lines[:-1]
+            begun = [lines[-1]]
+    yield b"".join(begun)
 
 
 def packed(scenario: Json) -> tuple[bytes, str]:

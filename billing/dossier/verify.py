@@ -24,7 +24,6 @@ import io
 import json
 import multiprocessing
 import os
-import sqlite3
 import sys
 import time
 import zipfile
@@ -35,8 +34,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    import sqlite3
+
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError as missing:
+    print(f"cannot be read  {missing} (pip install cryptography)", file=sys.stderr)
+    raise SystemExit(2) from missing
 
 FORMAT = "pilotshare-dossier-3"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
@@ -304,6 +309,11 @@ def check_portions(path: str, numbers: Sequence[str], seals: Seals, processes: i
     return whole
 
 
+def plain(told: object) -> str:
+    """What can be printed of it: nothing in a dossier moves the cursor of who reads."""
+    return "".join(one if one.isprintable() else "?" for one in str(told))
+
+
 class Say:
     """Prints each check with what it found, and how far a long one is."""
 
@@ -313,7 +323,7 @@ class Say:
 
     def held(self, what: str, found: object) -> None:
         seconds = time.perf_counter() - self._began
-        print(f"holds  {what}: {found}  [{seconds:.1f} s]", flush=True)
+        print(f"holds  {what}: {plain(found)}  [{seconds:.1f} s]", flush=True)
 
     def progress(self, done: int, total: int, found: str) -> None:
         if self._live and total:
@@ -361,7 +371,7 @@ def verify(asked: argparse.Namespace) -> int:
         )
         said, stated = follow_dossier(dossier, key=key, signed=signed, seal=asked.seal)
     for line in said:
-        print(line)
+        print(plain(line))
     if asked.strict and stated:
         print("\ndoes not hold  --strict: money rests on statements only")
         return 1
@@ -387,7 +397,8 @@ def main() -> int:
         return verify(parser.parse_args())
     except Exception as error:
         held = not isinstance(error, Wrong) and type(error).__name__ != "DoesNotHold"
-        print(f"\ncannot be read  {error!r}" if held else f"\ndoes not hold  {error}", flush=True)
+        told = f"cannot be read  {error!r}" if held else f"does not hold  {error}"
+        print("", *map(plain, told.split("\n")), sep="\n", flush=True)
         return 2 if held else 1
 
 

@@ -30,7 +30,7 @@ from billing.dossier.packing import CSV, WORKBOOK, Plan, lines_of, numbers_of, p
 from billing.dossier.pricing_again import charged_of
 from billing.dossier.tables import told
 from billing.dossier.told import cases_told, in_portions, lines_told, readings_of_cases, sessions_of_cases, span_told
-from billing.dossier.verify import Register
+from billing.dossier.verify import LONGEST_LINE, Register
 from billing.models import Dossier
 from billing.policies import policy_by_number
 from billing.rules.dossier.cases import Basis
@@ -140,7 +140,10 @@ def _open(session: Session, platform_id: int, year: int, parts: Path) -> Plan:
     basis = basis_one_by_one(session, platform_id, year)
     _keep(parts / "facts.json", basis.scenario)
     with (parts / DOCUMENTS).open("wb") as out:
-        out.writelines(map(_line, basis.invoices))
+        for one in basis.invoices:
+            if out.write(line := _line(one)) > LONGEST_LINE:
+                expected = f"at most {LONGEST_LINE} bytes"
+                raise DoesNotHold(DOCUMENTS, f"document {one['no']}", expected=expected, found=len(line))
     judged = _judged(parts, POLICY.number)
     assessed = assessment_told(judged.assessment)
     _put(parts / "assessment.json", assessed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.integration import forging
-from tests.integration.forging import CASES, DOCUMENTS, Members
+from tests.integration.forging import CASES, DOCUMENTS, READINGS, Members
 
 Forgery = Callable[[Members, bytes], Members]
 
@@ -215,7 +215,49 @@ def another_hash_of_a_seal(members: Members, key: bytes) -> Members:
     return forging.with_lines(members, "seals.jsonl", lambda seals: seals[-1].update(hash="ab" * 32))
 
 
+def a_session_told_otherwise_elsewhere(members: Members, key: bytes) -> Members:
+    """The readings prove one telling, and the price rests on the other."""
+
+    def change(cases: list[Any]) -> None:
+        cases.append(copy.deepcopy(cases[0]) | {"case": 9001, "sequence": 1, "charges": [], "not_again": True})
+        cases[0]["sessions"][0]["end"] = "2026-06-20T01:00:00+00:00"
+
+    return in_cases(members, change)
+
+
+def an_amount_to_which_tax_comes(members: Members, key: bytes) -> Members:
+    def change(told: list[Any]) -> None:
+        told[0]["lines"][0]["amount_includes_tax"] = False
+
+    return forging.with_lines(members, DOCUMENTS, change)
+
+
+def a_gross_of_a_line(members: Members, key: bytes) -> Members:
+    return forging.with_lines(members, "lines.jsonl", lambda lines: lines[0].update(gross="9999999.00"))
+
+
+def a_gross_of_a_charge(members: Members, key: bytes) -> Members:
+    return in_cases(members, lambda cases: cases[0]["charges"][0].update(gross="9999999.00"))
+
+
+def a_line_that_is_no_whole_number(members: Members, key: bytes) -> Members:
+    return forging.with_lines(members, "lines.jsonl", lambda lines: lines[0].update(line=1.0))
+
+
+def a_document_without_lines(members: Members, key: bytes) -> Members:
+    def change(told: list[Any]) -> None:
+        told.append(told[0] | {"no": "HX-DOSSIER-2026-000002", "lines": [], "paid": []})
+
+    return forging.with_lines(members, DOCUMENTS, change)
+
+
 FOLLOWS_NOT = [
+    (a_session_told_otherwise_elsewhere, ["session 1 in case 9001", "2026-06-20T01:00:00"]),
+    (an_amount_to_which_tax_comes, ["line 1 (", "tax in the amount as in documents.jsonl"]),
+    (a_gross_of_a_line, ["line 1 (", "gross", "9999999.00"]),
+    (a_gross_of_a_charge, ["charge 1, gross", "9999999.00"]),
+    (a_line_that_is_no_whole_number, ["its id", "1.0"]),
+    (a_document_without_lines, ["documents.jsonl: document HX-DOSSIER-2026-000002", "lines"]),
     (a_line_stated_twice, ["documents.jsonl: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
     (a_line_without_its_id, ["documents.jsonl: a line of HX-DOSSIER-2026-000001", "a ref of its own"]),
     (a_charge_on_many_lines, ["line 9000 (", "a charge of its own"]),
@@ -277,7 +319,12 @@ def a_file_more(members: Members, key: bytes) -> Members:
     return {**members, "amounts.pdf": b"P2 3000000.00"}
 
 
+def readings_of_no_case(members: Members, key: bytes) -> Members:
+    return {**members, "readings/000009.gz": members[READINGS]}
+
+
 SAYS_OTHERWISE = [
+    (readings_of_no_case, ["manifest.json: readings/000009.gz"]),
     (another_platform, ["manifest.json: platform"]),
     (another_code, ["documents.jsonl: document HX-DOSSIER-2026-000001", "OTHER-2026-NUMBER"]),
     (a_lock_that_was_not, ["claim.json: locked_on", "2027-01-05"]),
@@ -287,6 +334,66 @@ SAYS_OTHERWISE = [
     (another_table, ["tables/lines.csv: the table"]),
     (a_table_more, ["tables/amounts.csv: the table"]),
     (a_file_more, ["manifest.json: amounts.pdf"]),
+]
+
+
+def of_the_credit(members: Members, line: dict[str, Any], told: dict[str, Any]) -> Members:
+    """The lines of credit notes changed, among the lines and in their documents."""
+
+    def lines(some: list[Any]) -> None:
+        for one in some:
+            one |= line if one["origin"] == "credit" else {}
+
+    def documents(some: list[Any]) -> None:
+        for one in (each for document in some if document["credit_note_of"] for each in document["lines"]):
+            one |= told
+
+    return forging.with_lines(forging.with_lines(members, "lines.jsonl", lines), DOCUMENTS, documents)
+
+
+def a_credit_of_another_category(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {"category": "goods_sale"}, {"category": "goods_sale"})
+
+
+def a_credit_of_own_use(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {"relation": "own_use"}, {"customer_relation": "own_use"})
+
+
+def a_credit_of_another_day(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {"served_on": "2020-01-01"}, {"service_on": "2020-01-01"})
+
+
+def a_credit_of_another_rate(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {"rate": "0.99"}, {"tax_rate": "0.99"})
+
+
+def a_credit_of_tax_alone(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {"net": "0.00", "tax": "-10.60"}, {"without_tax": "0.00"})
+
+
+def a_credit_of_subcontracted_work(members: Members, key: bytes) -> Members:
+    return of_the_credit(members, {}, {"subcontracted": True})
+
+
+def a_credit_that_is_emptied(members: Members, key: bytes) -> Members:
+    def documents(some: list[Any]) -> None:
+        for one in some:
+            one["lines"] = [] if one["credit_note_of"] else one["lines"]
+
+    def lines(some: list[Any]) -> None:
+        some[:] = [one for one in some if one["origin"] != "credit"]
+
+    return forging.with_lines(forging.with_lines(members, "lines.jsonl", lines), DOCUMENTS, documents)
+
+
+TAKES_BACK_LESS = [
+    (a_credit_of_another_category, ["category of what it takes back", "goods_sale"]),
+    (a_credit_of_own_use, ["relation of what it takes back", "own_use"]),
+    (a_credit_of_another_day, ["served_on of what it takes back", "2020-01-01"]),
+    (a_credit_of_another_rate, ["rate of what it takes back", "0.99"]),
+    (a_credit_of_tax_alone, ["net of what it takes back", "-10.00", "0.00"]),
+    (a_credit_of_subcontracted_work, ["subcontracted as in documents.jsonl"]),
+    (a_credit_that_is_emptied, ["documents.jsonl: document HX-DOSSIER-2026-000003", "lines"]),
 ]
 
 

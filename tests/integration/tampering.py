@@ -92,7 +92,7 @@ def two_seals_swapped(members):
 
 def a_line(members):
     def change(lines):
-        lines[3]["net"], lines[3]["tax"] = "1000.00", "60.00"
+        lines[3] |= {"net": "1000.00", "tax": "60.00", "gross": "1060.00"}
 
     return forging.with_lines(members, "lines.jsonl", change)
 

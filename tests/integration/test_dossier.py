@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -273,30 +274,63 @@ def test_a_dossier_that_would_not_hold_is_not_written_and_says_why(session, tmp_
     assert list((tmp_path / "dossiers").iterdir()) == []
 
 
-def test_credit_notes_stand_behind_their_invoices_and_revenue_by_cash_holds(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "MOST_LINES", 4)
-    world = DossierWorld(session)
-    world.used()
-    first = world.invoiced()
-    world.runs += 4 * 30  # a month later
-    world.used()
-    second = world.invoiced(month=date(2026, 7, 1), at=YEAR_OVER.replace(year=2026, month=8))
-    world.seal()
-    given = {"by": world.finance.id, "at": YEAR_OVER.replace(year=2026, month=12)}
-    credit(session, first.id, amounts={first.lines[0].id: Money.of("10.60")}, reason="示例", **given)
-    recognize_revenue(session, at=YEAR_OVER)
-    for invoice, paid in ((first, "500.00"), (second, "300.00")):
-        record_payment(session, invoice.id, paid_on=date(2026, 9, 1), amount=Money.of(paid), reference="示例", **given)
-    session.expire_all()
-    by_invoice = written(session, world.platform.id, tmp_path)
+@pytest.fixture(scope="module")
+def credited(new_database, tmp_path_factory) -> tuple[Path, Path]:
+    """Two invoices and a credit note on the first, paid in part: by date of invoice, and by cash."""
+    from app.kernel.db import db
+
+    folder = tmp_path_factory.mktemp("credited")
+    with running_app(new_database(), folder / "app"):
+        session = db.session()
+        world = DossierWorld(session)
+        world.used()
+        first = world.invoiced()
+        world.runs += 4 * 30  # a month later
+        world.used()
+        second = world.invoiced(month=date(2026, 7, 1), at=YEAR_OVER.replace(year=2026, month=8))
+        world.seal()
+        given = {"by": world.finance.id, "at": YEAR_OVER.replace(year=2026, month=12)}
+        credit(session, first.id, amounts={first.lines[0].id: Money.of("10.60")}, reason="示例", **given)
+        recognize_revenue(session, at=YEAR_OVER)
+        for invoice, paid in ((first, "500.00"), (second, "300.00")):
+            amount, on = Money.of(paid), date(2026, 9, 1)
+            record_payment(session, invoice.id, paid_on=on, amount=amount, reference="示例", **given)
+        session.expire_all()
+        by_invoice = shutil.copy(written(session, world.platform.id, folder), folder / "by_invoice.zip")
+        answer(session, "A02_revenue_basis", "cash_date", reason="示例", **given)
+        return by_invoice, written(session, world.platform.id, folder)
+
+
+def test_credit_notes_stand_behind_their_invoices_and_revenue_by_cash_holds(credited, tmp_path):
+    by_invoice, by_cash = credited
     numbers = [one["no"] for one in forging.told_in(forging.members_of(by_invoice), forging.DOCUMENTS)]
     assert numbers == [f"HX-DOSSIER-2026-{number:06d}" for number in (1, 3, 2)]
     code, said = by_stranger(by_invoice, tmp_path)
     assert (code, "-10.00 yuan        1 lines  credit notes" in said) == (0, True), said
-    answer(session, "A02_revenue_basis", "cash_date", reason="示例", **given)
-    code, said = by_stranger(written(session, world.platform.id, tmp_path), tmp_path)
+    code, said = by_stranger(by_cash, tmp_path)
     assert code == 0, said
     assert "not the default reading of the policy: A02_revenue_basis = cash_date" in said
+
+
+@pytest.mark.parametrize(
+    ("forge", "names"), insider.TAKES_BACK_LESS, ids=[one.__name__ for one, _ in insider.TAKES_BACK_LESS]
+)
+def test_a_credit_note_takes_back_what_it_says(credited, tmp_path, forge, names):
+    forged = judged_and_signed(forge, forging.members_of(credited[0]))
+    code, said = by_stranger(forging.written_to(tmp_path / "forged.zip", forged), tmp_path)
+    assert code == 1, said
+    for words in names:
+        assert words in said, said
+
+
+def test_nothing_that_is_told_moves_the_cursor_of_who_reads(members, tmp_path):
+    name = "示例\x1b[2J\x1b[H\nP2 2026  3000000.00 yuan\x9b"
+    forged = forging.with_facts(members, lambda facts: facts["platform"].update(name=name))
+    for member in ("claim.json", "manifest.json"):
+        forged = forging.with_json(forged, member, lambda told: told.update(platform=name))
+    code, said = by_stranger(forging.written_to(tmp_path / "a.zip", judged_and_signed(lambda *_: forged, {})), tmp_path)
+    assert (code, "示例?[2J?[H?P2" in said) == (0, True), said
+    assert not set(said) & {"\x1b", "\x9b"}
 
 
 def test_the_dossier_of_the_sample_world_holds_and_names_nobody(session, tmp_path, monkeypatch):

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.dossier.verify import Register
-from billing.rules.dossier.credits import Credits
+from billing.rules.dossier.credits import SAME, Credits
 from billing.rules.dossier.judgement import insist_same
 from billing.rules.dossier.once import Portion, Whole
 from billing.rules.dossier.sales import Numbers, sales_told
 from billing.rules.dossier.wrong import DoesNotHold
 from billing.rules.facts import Document
+from tests.unit.subsidy_makers import line
 
 BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
 SPANS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.integers(1, 5)), max_size=8)
@@ -74,7 +75,8 @@ def test_what_is_told_otherwise_in_another_portion_is_named(again):
 def a_line(number: int, net: str, **more: object) -> dict[str, object]:
     return {
         "line": number, "no": "X-2026-000001", "origin": "use", "credits_no": None, "credits_line": None,
-        "net": net, "tax": "0.00", **more,
+        "net": net, "tax": "0.00", "category": "instrument_sharing", "relation": "external", "rate": "0.06",
+        "served_on": "2026-05-05", "no_show_fee": False, **more,
     }  # fmt: skip
 
 
@@ -94,6 +96,9 @@ def test_credits_take_back_no_more_than_there_is():
     for wrong in (
         (a_line(1, "10.00"), a_credit(2, "-4.00"), a_credit(3, "-6.01")),
         (a_line(1, "10.00"), a_credit(2, "4.00")),
+        (a_line(1, "10.00"), a_credit(2, "0.00") | {"tax": "-4.00"}),
+        (a_line(1, "10.00"), a_credit(2, "-4.00") | {"tax": "0.50"}),
+        *((a_line(1, "10.00"), a_credit(2, "-4.00") | {key: "another"}) for key in SAME),
         (a_line(1, "10.00"), a_credit(2, "-4.00", of=5)),
         (a_line(1, "10.00"), a_credit(2, "-4.00", no="X-2026-000009")),
         (a_line(1, "-10.00"),),
@@ -106,8 +111,8 @@ def test_credits_take_back_no_more_than_there_is():
 def last_numbers(*numbers: str, code: str) -> list[str]:
     day = date(2026, 6, 1)
     gathered = Numbers(Register(), code=code)
-    for one in numbers:
-        gathered.take(Document(one, day, day, ()))
+    for place, one in enumerate(numbers):
+        gathered.take(Document(one, day, day, (line("1.00", ref=f"{place}"),)))
     return gathered.last()
 
 
@@ -124,10 +129,18 @@ def test_a_number_that_is_missing_before_the_last_is_named(order, left_out):
         assert last_numbers(*some, code="hx-textile") == last
 
 
-@pytest.mark.parametrize("number", ["OTHER-2026-000001", "HX-2025-000001", "HX-2026-X", "HX-2026-000000", "HX"])
+@pytest.mark.parametrize(
+    "number", ["OTHER-2026-000001", "HX-2025-000001", "HX-2026-X", "HX-2026-000000", "HX-2026-" + "1" * 5000, "HX"]
+)
 def test_a_number_of_another_platform_or_year_is_none(number):
     with pytest.raises(DoesNotHold, match="HX-2026-NUMBER"):
         last_numbers(number, code="hx")
+
+
+def test_a_document_without_lines_is_none():
+    day = date(2026, 6, 1)
+    with pytest.raises(DoesNotHold, match="lines"):
+        Numbers(Register(), code="hx").take(Document("HX-2026-000001", day, day, ()))
 
 
 def test_a_number_stands_once_however_it_is_written():

@@ -109,6 +109,8 @@ def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[t
             basis = Basis.BOOKED
     for charge in case["charges"]:
         own = f"{which}, charge {charge['id']}"
+        gross = Money.of(charge["net"]) + Money.of(charge["tax"])
+        insist(name, f"{own}, gross", expected=gross, found=Money.of(charge["gross"]))
         relation = CustomerRelation(charge["relation"])
         insist(name, f"{own}, class of its customer", expected=class_of(relation).value, found=facts.customer_class)
         if charge["again_of"] is not None:

@@ -11,7 +11,7 @@ from billing.rules.dossier.cases import price_case
 from billing.rules.dossier.once import Case, Portion
 from billing.rules.dossier.readings import prove_portion
 from billing.rules.dossier.register import number_of
-from billing.rules.dossier.wrong import DoesNotHold
+from billing.rules.dossier.wrong import DoesNotHold, insist
 from billing.rules.pricing.reading import read_terms, terms_told
 
 
@@ -20,7 +20,7 @@ def check_portion(
 ) -> Portion:
     """What a portion tells, once all of it was found again. Errors: ``DoesNotHold``."""
     cases_name, readings_name = f"cases/{number}.jsonl", f"readings/{number}.gz"
-    sessions = {one["id"]: one for case in cases for one in case["sessions"]}
+    sessions = _sessions(cases_name, cases)
     proved = prove_portion(readings_name, readings, sessions, seals)
     portion = Portion(proved.readings, proved.by_digest)
     for case in cases:
@@ -37,12 +37,22 @@ def check_portion(
     return portion
 
 
+def _sessions(name: str, cases: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """All sessions by id. Errors: ``DoesNotHold`` for one that another case tells otherwise: one telling is proved."""
+    found: dict[int, Mapping[str, Any]] = {}
+    for case in cases:
+        for one in case["sessions"]:
+            number = number_of(name, f"case {case['case']}, a session", one["id"])
+            insist(name, f"session {number} in case {case['case']}", expected=found.setdefault(number, one), found=one)
+    return found
+
+
 def _which(name: str, case: Mapping[str, Any]) -> Case:
     """Errors: ``DoesNotHold`` where it has neither a reservation nor a single run, a session twice, or no sequence."""
     which = f"case {number_of(name, 'a case', case['case'])}"
     if number_of(name, f"{which}, its sequence", case["sequence"]) < 0:
         raise DoesNotHold(name, f"{which}, its sequence", expected="none below zero", found=case["sequence"])
-    ids = [number_of(name, f"{which}, a session", one["id"]) for one in case["sessions"]]
+    ids = [one["id"] for one in case["sessions"]]
     if len(set(ids)) < len(ids):
         raise DoesNotHold(name, f"{which}, its sessions", expected="each once", found=ids)
     for one in case["charges"]:

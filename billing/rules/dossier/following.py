@@ -42,7 +42,8 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     """What it shows, line by line, and whether money rests on statements only. Errors: ``DoesNotHold``."""
     held = dossier.held
     claim, scenario = dossier.json("claim.json"), dossier.json("facts.json")
-    _insist_known(dossier.manifest["files"])
+    portions = [name[6:-6] for name in dossier.manifest["files"] if name.startswith("cases/")]
+    _insist_known(dossier.manifest["files"], portions)
     year = year_of(claim)
     policy = policy_by_number(claim["policy"])
     insist_same("policy.json", policy_told(policy), dossier.json("policy.json"))
@@ -51,7 +52,6 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     if seal is not None and seal.lower() not in chain.hashes:
         raise DoesNotHold("seals.jsonl", "the seal that was given", expected=seal, found="none of this hash")
     held("seals", f"{len(chain.seals)}, chained from the first and signed, the last is {chain.last}")
-    portions = [name[6:-6] for name in dossier.manifest["files"] if name.startswith("cases/")]
     whole = dossier.portions(portions, chain.seals)
     by_digest = f", {whole.by_digest} of them by their message's digest only" if whole.by_digest else ""
     held("raw messages → readings → seals", f"{whole.readings} readings{by_digest}")
@@ -75,11 +75,11 @@ def follow_dossier(dossier: Dossier, *, key: bytes, signed: Signed, seal: str | 
     return list(said), bool(tally.stated)
 
 
-def _insist_known(names: Iterable[str]) -> None:
+def _insist_known(names: Iterable[str], portions: Iterable[str]) -> None:
     """Errors: ``DoesNotHold`` for a member that nothing here looks at: people might."""
+    known = {*MEMBERS, *(one for number in portions for one in (f"cases/{number}.jsonl", f"readings/{number}.gz"))}
     for name in names:
-        folder = name.partition("/")[0]
-        if name not in MEMBERS and folder not in ("sources", "tables", "cases", "readings"):
+        if name not in known and name.partition("/")[0] not in ("sources", "tables"):
             raise DoesNotHold("manifest.json", name, expected="a member of a dossier", found="another")
 
 

@@ -19,6 +19,7 @@ from billing.rules.dossier.wrong import DoesNotHold, insist
 from billing.rules.facts import Document, Line
 from billing.rules.policy import Settings
 from billing.rules.revenue import RevenueYear, Sale, entries_of
+from billing.rules.words import InvoiceKind
 
 ORIGINS = {"service": Basis.SERVICE, "fee": Basis.FEE, "credit": Basis.CREDIT}
 
@@ -105,6 +106,9 @@ class Following:
     def _line(self, told: Mapping[str, Any], document: Document, line: Line, *, counted: bool) -> Basis | None:
         """What it rests on, where it counts."""
         name, which = self.name, _which(told)
+        number_of(name, f"{which}, its id", told["line"])
+        if told["credits_line"] is not None:
+            number_of(name, f"{which}, what it credits", told["credits_line"])
         insist(name, f"{which}, its place", expected=f"line {line.ref} of {document.no}", found=_place(told))
         _insist_stated(name, which, told, document, line)
         origin = told["origin"]
@@ -137,6 +141,8 @@ def _insist_stated(name: str, which: str, told: Mapping[str, Any], document: Doc
     net, tax, rate = Money.of(told["net"]), Money.of(told["tax"]), Decimal(told["rate"])
     pairs = (
         ("amount", str(line.amount), str(net + tax)),
+        ("tax in the amount", line.amount_includes_tax, True),
+        ("subcontracted", line.subcontracted, False),
         ("amount without tax", str(line.without_tax), str(net)),
         ("tax rate", line.tax_rate, rate),
         ("category", line.category.value, told["category"]),
@@ -145,10 +151,12 @@ def _insist_stated(name: str, which: str, told: Mapping[str, Any], document: Doc
         ("day of service", line.service_on, date.fromisoformat(told["served_on"])),
         ("document", document.no, told["no"]),
         ("issued on", document.issued_on.isoformat(), told["issued_on"]),
+        ("kind", InvoiceKind.CREDIT_NOTE if document.credit_note_of else InvoiceKind.INVOICE, told["kind"]),
         ("credits", document.credit_note_of, told["credits_no"]),
     )
     for what, expected, found in pairs:
         insist(name, f"{which}, {what} as in documents.jsonl", expected=expected, found=found)
+    insist(name, f"{which}, gross", expected=net + tax, found=Money.of(told["gross"]))
 
 
 def _insist_charged(name: str, which: str, told: Mapping[str, Any], charge: Charged) -> None:

@@ -17,6 +17,7 @@ from app.booking.rules.slot import BookedSlot
 from app.kernel.interval import Interval
 from billing.rules.dossier.portion import CONTENT, Reader
 from billing.rules.dossier.raw import Said, meter_of, said_by
+from billing.rules.dossier.register import number_of
 from billing.rules.dossier.wrong import DoesNotHold, insist
 from devices.rules import merkle
 from devices.rules.leaf import EPOCH, READING_FORMAT
@@ -206,6 +207,7 @@ def _derive(
     by_start = {usage.when.start: usage for usage in derived}
     found = {}
     for number in span["sessions"]:
+        number_of(name, f"a session of meter {span['meter']}", number)
         told = sessions.get(number)
         if told is None:
             raise DoesNotHold(name, f"session {number}", expected="told beside its charges", found="nothing")

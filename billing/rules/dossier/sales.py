@@ -12,6 +12,7 @@ from billing.rules.revenue import Sale
 from billing.rules.scenario import document_of
 
 NAME = "documents.jsonl"
+MOST_DIGITS = 9
 
 
 def sales_told(told: Iterable[Mapping[str, Any]]) -> Iterator[Sale]:
@@ -25,7 +26,8 @@ def sales_told(told: Iterable[Mapping[str, Any]]) -> Iterator[Sale]:
                 yield Sale(invoice, tuple(notes))
             invoice, notes = document, []
         elif invoice is None or document.credit_note_of != invoice.no:
-            expected, found = f"behind {document.credit_note_of}, which it credits", invoice and f"behind {invoice.no}"
+            expected = f"behind {document.credit_note_of}, which it credits"
+            found = f"behind {invoice.no}" if invoice is not None else "nothing before it"
             raise DoesNotHold(NAME, f"document {document.no}", expected=expected, found=found)
         else:
             notes.append(document)
@@ -48,10 +50,12 @@ class Numbers:
     def take(self, one: Document) -> None:
         begins, _, number = one.no.rpartition("-")
         own = f"{self._code.upper()}-{one.issued_on.year}"
-        if begins != own or not (number.isascii() and number.isdecimal() and int(number)):
+        if begins != own or len(number) > MOST_DIGITS or not (number.isascii() and number.isdecimal() and int(number)):
             raise DoesNotHold(NAME, f"document {one.no}", expected=f"{own}-NUMBER", found=one.no)
         if self._register.add("document", f"{own} {int(number)}", one.no):
             raise DoesNotHold(NAME, f"document {one.no}", expected="once", found="more than once")
+        if not one.lines:
+            raise DoesNotHold(NAME, f"document {one.no}", expected="lines", found="none")
         self._counts[own] = self._counts.get(own, 0) + 1
         self._last[own] = max(self._last.get(own, (0, "")), (int(number), one.no))
         for line in one.lines:

@@ -41,7 +41,7 @@ def summary(
     terms: Mapping[int, str],
 ) -> Iterator[str]:
     """Line by line. ``last`` is the last document of each year, ``changed`` the settings that are not the default."""
-    yield STATED
+    yield from STATED.splitlines()
     yield f"  locked on: {claim['locked_on'] or 'not yet'} (stated)"
     yield f"  last documents: {', '.join(last) or 'none'}"
     for number, text in sorted(terms.items()):
