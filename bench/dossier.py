@@ -169,18 +169,20 @@ def grow(lines: int, readings: int, others: int) -> tuple[int, int]:
 
 def peak_mb() -> float:
     """The most memory that this process had since it was last asked (Linux)."""
-    highest = highest_mb("/proc/self/status")
+    highest = status_mb("/proc/self/status", "VmHWM")
     Path("/proc/self/clear_refs").write_text("5")
     return highest
 
 
-def highest_mb(status: str) -> float:
-    return int(Path(status).read_text().split("VmHWM:")[1].split()[0]) / 1024
+def status_mb(status: str, what: str) -> float:
+    """``VmRSS`` is what a process holds now, ``VmHWM`` the most that it held."""
+    return int(Path(status).read_text().split(f"{what}:")[1].split()[0]) / 1024
 
 
 def write(platform_id: int, folder: Path) -> Path:
     house_of = House(folder / "dossiers", KEY)
     peak_mb()
+    before = status_mb("/proc/self/status", "VmRSS")  # what growing left behind is not the writing's
     began = time.perf_counter()
     work = in_transaction(lambda session: ask_for(session, platform_id, 2026, by=None, at=AFTER))
     longest, going_on = 0.0, True
@@ -194,7 +196,7 @@ def write(platform_id: int, folder: Path) -> Path:
     print(
         f"  written in {seconds:7.1f} s  {row.readings / seconds:9.0f} readings/s  {row.bytes / 1e6:8.1f} MB"
         f"  {row.bytes / row.readings:5.1f} B a reading  {total} portions, longest {longest:.1f} s"
-        f"  peak {peak_mb():.0f} MB",
+        f"  peak {peak_mb():.0f} MB, {before:.0f} before",
         flush=True,
     )
     return house_of.folder / row.file
@@ -237,7 +239,7 @@ def check(dossier: Path, processes: int) -> float:
     peak = 0.0
     while run.poll() is None:
         with contextlib.suppress(OSError, IndexError, subprocess.TimeoutExpired):
-            peak = highest_mb(f"/proc/{run.pid}/status")
+            peak = status_mb(f"/proc/{run.pid}/status", "VmHWM")
             run.wait(0.2)
     seconds = time.perf_counter() - began
     assert run.returncode == 0, run.communicate()[0]
