@@ -133,17 +133,7 @@ def price_case(name: str, case: Mapping[str, Any], proved: Proved) -> Iterator[t
 
 
 def _as_told(case: Mapping[str, Any], charge: Mapping[str, Any], basis: Basis) -> Charged:
-    return Charged(
-        Money.of(charge["net"]),
-        Money.of(charge["tax"]),
-        Decimal(charge["rate"]),
-        charge["category"],
-        charge["relation"],
-        case["case"],
-        case["equipment"],
-        basis,
-        date.fromisoformat(charge["served_on"]),
-    )
+    return charged_of({**charge, "case": case["case"], "equipment": case["equipment"], "basis": basis})
 
 
 def _basis(name: str, case: Mapping[str, Any], proved: Proved) -> Basis:
